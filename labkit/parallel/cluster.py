@@ -1,0 +1,111 @@
+"""Attach this process to a Ray cluster, and say what the cluster is made of."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from labkit import host
+from labkit.errors import ClusterError
+from labkit.files.folder import LabFolder
+from labkit.parallel.head import find_head, ray_environment
+from labkit.parallel.service import answers
+
+NAMESPACE = "labkit"
+
+
+@contextlib.contextmanager
+def attached(folder: LabFolder, address: str | None = None) -> Iterator[str]:
+    """Attach to a cluster for the time of a block, and yield its address."""
+    address = attach(folder, address)
+    try:
+        yield address
+    finally:
+        detach()
+
+
+def attach(folder: LabFolder, address: str | None = None) -> str:
+    """Attach this process to a cluster and return its address; attached already, do nothing.
+
+    Parameters
+    ----------
+    folder : LabFolder
+        Whose head to take, and whose token where the environment names none.
+    address : str, optional
+        `HOST:PORT` of another cluster; `RAY_ADDRESS`, read by the caller, belongs here.
+
+    Raises
+    ------
+    ClusterError
+        If there is no cluster, it does not answer, refuses the token, or runs another version of Ray.
+    """
+    if address is None:
+        head = find_head(folder)
+        if head is None:
+            raise ClusterError("No Ray cluster runs for this lab. Start one: labkit cluster start")
+        address = head.address
+    node, _, port = address.removeprefix("ray://").rpartition(":")
+    if not node or not port.isdigit() or not 0 < int(port) <= 65535:
+        raise ClusterError(
+            f"A cluster's address looks like 127.0.0.1:6379, not {address!r}. Correct RAY_ADDRESS, or unset it."
+        )
+    if not answers(node, int(port), 3.0):
+        raise ClusterError(f"No Ray cluster answers at {address}. Start it, correct RAY_ADDRESS, or unset it.")
+    for name, value in ray_environment(folder).items():
+        os.environ.setdefault(name, value)
+    import ray
+
+    if ray.is_initialized():
+        return address
+    try:
+        ray.init(
+            address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR,
+            configure_logging=False, include_dashboard=False,
+        )  # fmt: skip
+    except Exception as fault:
+        raise ClusterError(_reason(address, str(fault), ray.__version__)) from fault
+    return address
+
+
+def detach() -> None:
+    """Leave the cluster; it goes on without this process."""
+    import ray
+
+    ray.shutdown()
+
+
+def nodes() -> list[dict[str, Any]]:
+    """Return the living nodes of the attached cluster: id, CPUs, memory, and each one's own fingerprint."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    asked = [
+        ray.remote(host.fingerprint)
+        .options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False))
+        .remote()
+        for node in alive
+    ]
+    return [
+        {
+            "node": node["NodeID"][:8],
+            "cpus": node["Resources"].get("CPU", 0.0),
+            "memory_bytes": int(node["Resources"].get("memory", 0)),
+            "object_store_bytes": int(node["Resources"].get("object_store_memory", 0)),
+            "fingerprint": fingerprint,
+        }
+        for node, fingerprint in zip(alive, ray.get(asked, timeout=60.0), strict=True)
+    ]
+
+
+def _reason(address: str, fault: str, version: str) -> str:
+    if "Version mismatch" in fault:
+        detail = " ".join(fault.split())
+        return f"The cluster at {address} runs another version of Ray or Python than this lab's Ray {version}: {detail}"
+    if "token" in fault.lower() or "unauth" in fault.lower():
+        return f"The cluster at {address} refused this lab's token. Name the cluster's own by RAY_AUTH_TOKEN_PATH."
+    last = fault.strip().splitlines()[-1] if fault.strip() else "no reason given"
+    return f"Ray could not attach to {address}: {last}"

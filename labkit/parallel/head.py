@@ -1,0 +1,172 @@
+"""The lab's own Ray head: one for a lab folder, with a token, on the loopback address.
+
+`ray stop` would end every Ray on this machine, other people's too; so the head runs under a program that is the lab's
+(`ray start --block`), and ends with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from labkit import host
+from labkit.errors import InvalidArgument
+from labkit.files.folder import LabFolder
+from labkit.files.whole import write_whole
+from labkit.parallel.pinning import ONE_THREAD
+from labkit.parallel.service import LOOPBACK, answers, check_port, end_service, free_port, start_service
+
+DEFAULT_PORT = 6379
+START_TIMEOUT_S = 90.0
+ENDING_S = 2.0
+_MEMORY_SHARE = 0.2  # of what is free, for the object store
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """A Ray head of this lab: where it listens, and which process it is."""
+
+    address: str
+    dashboard_port: int
+    pid: int
+    created: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process still runs."""
+        return host.is_alive(self.pid, self.created)
+
+
+def find_head(folder: LabFolder) -> Head | None:
+    """Return the lab's head if one runs."""
+    try:
+        head = Head(**json.loads(_record(folder).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return head if head.alive else None
+
+
+def start_head(folder: LabFolder, *, port: int = DEFAULT_PORT, n_cpus: int | None = None) -> Head:
+    """Start the lab's Ray head, or return the one that runs.
+
+    Parameters
+    ----------
+    folder : LabFolder
+        Keeps the token, the record and the log.
+    port : int
+        Where the head listens; 0 takes any free port.
+    n_cpus : int, optional
+        CPUs that Ray may hand out; the usable ones by default.
+
+    Raises
+    ------
+    PortInUse
+        If somebody else listens there.
+    LabError
+        If Ray does not start.
+    """
+    with folder.lease("head", "start the Ray head").acquired(wait_s=START_TIMEOUT_S):
+        found = find_head(folder)
+        if found is not None:
+            return found
+        if port:
+            check_port(port, "The Ray head", "--ray-port")
+        port, dashboard_port = port or free_port(), free_port()
+        process = start_service(
+            _command(folder, port, dashboard_port, n_cpus or host.usable_cpus()),
+            log=folder.logs / "ray-head.log",
+            ready=lambda: answers(LOOPBACK, port) and _serves(folder),
+            timeout_s=START_TIMEOUT_S,
+            name="The Ray head",
+            environment={**ray_environment(folder), **ONE_THREAD},
+        )
+        head = Head(f"{LOOPBACK}:{port}", dashboard_port, process.pid, process.create_time())
+        with _ended_on_failure(process):
+            write_whole(_record(folder), json.dumps(dataclasses.asdict(head)))
+        return head
+
+
+def stop_head(folder: LabFolder) -> bool:
+    """End the lab's head and all its workers; tell whether there was one."""
+    head = find_head(folder)
+    if head is not None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            end_service(psutil.Process(head.pid), ENDING_S)
+    _record(folder).unlink(missing_ok=True)
+    shutil.rmtree(_session(folder), ignore_errors=True)
+    return head is not None
+
+
+def ray_environment(folder: LabFolder) -> dict[str, str]:
+    """Return what every process that speaks with the lab's Ray needs in its environment."""
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(token(folder)),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    }
+
+
+def token(folder: LabFolder) -> Path:
+    """Return the file with the lab's token, made at first use and readable by its owner alone."""
+    if not folder.token.exists():
+        write_whole(folder.token, secrets.token_hex(32))
+        folder.token.chmod(0o600)
+    return folder.token
+
+
+def check_port_number(port: int) -> int:
+    """Return a port number that makes sense, 0 included, or say what would."""
+    if not 0 <= port <= 65535:
+        raise InvalidArgument(f"A port is a number from 1 to 65535, or 0 for any free one, not {port}.")
+    return port
+
+
+def _command(folder: LabFolder, port: int, dashboard_port: int, n_cpus: int) -> list[str]:
+    store_bytes = int(max(100e6, min(2e9, _MEMORY_SHARE * host.available_memory_bytes(), 0.8 * _shm_bytes())))
+    return [
+        sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--node-ip-address={LOOPBACK}",
+        f"--port={port}", f"--num-cpus={n_cpus}", "--include-dashboard=true", f"--dashboard-host={LOOPBACK}",
+        f"--dashboard-port={dashboard_port}", f"--object-store-memory={store_bytes}", "--disable-usage-stats",
+        # Any free port for workers: Ray's own range, 10002 to 19999, would refuse a head on a port within it.
+        "--min-worker-port=0", "--max-worker-port=0", "--ray-client-server-port=0", f"--temp-dir={_session(folder)}",
+    ]  # fmt: skip
+
+
+def _session(folder: LabFolder) -> Path:
+    """Return where Ray keeps its sockets and logs: their paths must be short, and a clone's may be long."""
+    name = hashlib.sha256(os.fsencode(folder.root.resolve())).hexdigest()[:8]
+    return Path(tempfile.gettempdir()) / f"labkit-{os.getuid()}-{name}"
+
+
+def _serves(folder: LabFolder) -> bool:
+    """Tell whether the node's own process listens too: drivers attach through it."""
+    return any(_session(folder).glob("session_*/sockets/raylet"))
+
+
+def _shm_bytes() -> float:
+    return float(shutil.disk_usage("/dev/shm").free) if os.path.isdir("/dev/shm") else 2e9
+
+
+def _record(folder: LabFolder) -> Path:
+    return folder.root / "head.json"
+
+
+@contextlib.contextmanager
+def _ended_on_failure(process: psutil.Process) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        end_service(process)
+        raise
