@@ -107,8 +107,9 @@ class _Dispatch:
         self.pending: collections.deque[Task] = collections.deque()
 
     def run(self) -> list[Any]:
+        self.crew.ready()
         for key in self.tasks:
-            kept = self.checkpoint.load(key) if self.checkpoint else None
+            kept = self.checkpoint.load(key) if self.checkpoint is not None else None
             if kept is not None:
                 self.results[key] = kept
         self.pending.extend(longest_first([task for key, task in self.tasks.items() if key not in self.results]))
@@ -162,7 +163,7 @@ class _Dispatch:
         if report.error is not None:
             self._again(task, report.error)
             return
-        if self.checkpoint:
+        if self.checkpoint is not None:
             self.checkpoint.save(task.key, value)
         self.results[task.key] = value
 

@@ -1,7 +1,8 @@
 """Engines: one small interface, several ways to run the same actor on the same tasks.
 
 A crew is a number of workers, each holding its own copy of a plain class. Dispatch hands it tasks and takes
-reports; the crew decides nothing. Whatever the engine and the number of workers, a task does the same work on the same data.
+reports; the crew decides nothing. Whatever the engine and the number of workers, a task does the same work on the
+same data.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ _PR_SET_PDEATHSIG = 1
 def _without_main() -> Iterator[None]:
     """Keep children from importing the program again that this process runs: it may be a whole command line."""
     main = sys.modules["__main__"]
-    kept = {name: main.__dict__.pop(name) for name in ("__spec__", "__file__") if name in main.__dict__}
+    kept: dict[str, Any] = {name: main.__dict__.pop(name) for name in ("__spec__", "__file__") if name in main.__dict__}
     main.__spec__ = None
     try:
         yield
@@ -89,6 +89,7 @@ class ProcessCrew(Crew):
         self._shared = {name: Shared(value) for name, value in shared.items()}
         self._arguments = Shared(arguments)
         self._children: list[Child] = []
+        self._starting = list(range(n_workers))
         self._reports: collections.deque[tuple[int, Report | None]] = collections.deque()
         try:
             for _ in range(n_workers):
@@ -101,9 +102,9 @@ class ProcessCrew(Crew):
         return Child(_serve, self.actor, self._arguments, self._shared)
 
     def ready(self) -> None:
-        for child in self._children:
+        while self._starting:
             try:
-                fault = child.pipe.recv()
+                fault = self._children[self._starting.pop()].pipe.recv()
             except EOFError:
                 fault = RuntimeError("the process died; the machine's memory may tell why")
             if fault is not None:

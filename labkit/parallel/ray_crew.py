@@ -45,18 +45,22 @@ class RayCrew(Crew):
         n_cpus = ray.cluster_resources().get("CPU", 0.0)
         # More actors than CPUs must share them, or the last ones would wait for ever.
         share = min(1.0, int(10_000 * n_cpus / n_workers) / 10_000)
-        self._remote = ray.remote(RayWorker).options(
+        self._remote: Any = ray.remote(RayWorker).options(
             num_cpus=share, max_restarts=0, max_task_retries=0, runtime_env={"env_vars": dict(ONE_THREAD)}
         )
         self._data = {name: ray.put(value) for name, value in shared.items()}
         self._given = [ray.put(value) for value in arguments]
         self._running: collections.OrderedDict[Any, int] = collections.OrderedDict()
-        self._actors = [self._remote.remote(actor, *self._given) for _ in range(n_workers)]
+        self._ready = False
+        self._actors: list[Any] = [self._remote.remote(actor, *self._given) for _ in range(n_workers)]
 
     def ready(self) -> None:
+        if self._ready:
+            return
         waiting = [actor.ready.remote() for actor in self._actors]
         try:
             ray.get(waiting, timeout=START_TIMEOUT_S)
+            self._ready = True
         except GetTimeoutError:
             free, total = ray.available_resources().get("CPU", 0.0), ray.cluster_resources().get("CPU", 0.0)
             raise ClusterError(

@@ -47,7 +47,7 @@ def check_port(port: int, purpose: str, option: str) -> None:
             probe.bind((LOOPBACK, port))
         except OSError as fault:
             raise PortInUse(
-                f"{purpose} needs port {port}, and {_holder(port)} has it. End that, or choose another port by {option}."
+                f"{purpose} needs port {port}, and {_holder(port)} has it. End that, or choose another by {option}."
             ) from fault
 
 

@@ -1,0 +1,188 @@
+"""One lab: its settings, its folder, its stores, and the cluster it is attached to.
+
+A notebook begins with `lab = labkit.start()`; a command line does the same. What follows takes arguments and reads no
+environment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labkit import host
+from labkit.errors import InvalidArgument
+from labkit.files.folder import LabFolder
+
+if TYPE_CHECKING:
+    from labkit.data.prepare import Dataset
+    from labkit.scaling.protocol import Measurement
+    from labkit.store.models import ModelStore
+    from labkit.store.runs import RunStore
+
+LANGUAGES = ("en", "es")
+Progress = Callable[[str, float], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What the environment says.
+
+    Parameters
+    ----------
+    home : Path
+        The lab's folder (`LABKIT_HOME`; `.lab` in the clone by default).
+    ray_address : str or None
+        Another Ray cluster to attach to (`RAY_ADDRESS`).
+    database : str or None
+        A database URL (`LABKIT_DATABASE_URL`; SQLite in the folder by default).
+    artefacts : str or None
+        An fsspec URL for artefacts (`LABKIT_ARTEFACTS_URL`; the folder by default).
+    lang : str
+        The language of texts, "en" or "es" (`LABKIT_LANG`).
+    """
+
+    home: Path
+    ray_address: str | None = None
+    database: str | None = None
+    artefacts: str | None = None
+    lang: str = "en"
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings, and report all their faults together."""
+        values = os.environ if environment is None else environment
+        faults = []
+        home = Path(values.get("LABKIT_HOME") or Path(__file__).resolve().parents[1] / ".lab").expanduser()
+        if "\0" in str(home):
+            faults.append("LABKIT_HOME holds a character that no path may have")
+        lang = values.get("LABKIT_LANG") or "en"
+        if lang not in LANGUAGES:
+            faults.append(f"LABKIT_LANG must be en or es, not {lang!r}")
+        database = values.get("LABKIT_DATABASE_URL") or None
+        if database and "://" not in database:
+            faults.append(f"LABKIT_DATABASE_URL must be a URL such as sqlite:///lab.db, not {database!r}")
+        if faults:
+            raise InvalidArgument("; ".join(faults) + ".")
+        address, artefacts = values.get("RAY_ADDRESS") or None, values.get("LABKIT_ARTEFACTS_URL") or None
+        return cls(home.absolute(), address, database, artefacts, lang)
+
+
+@dataclasses.dataclass(frozen=True)
+class Lab:
+    """A lab that is set up: everything a notebook or a command needs."""
+
+    settings: Settings
+
+    @functools.cached_property
+    def folder(self) -> LabFolder:
+        """The lab's folder, made if it is not there."""
+        folder = LabFolder(self.settings.home)
+        folder.ensure()
+        return folder
+
+    @functools.cached_property
+    def runs(self) -> RunStore:
+        """All runs of this lab."""
+        from labkit.store.runs import RunStore
+
+        return RunStore(self._database, self._artefacts("runs"))
+
+    @functools.cached_property
+    def models(self) -> ModelStore:
+        """All trained ensembles of this lab."""
+        from labkit.store.models import ModelStore
+
+        return ModelStore(self._database, self._artefacts("models"))
+
+    def attach(self) -> str:
+        """Attach to the cluster of this lab, or to the one that the settings name; return its address."""
+        from labkit.parallel.cluster import attach
+
+        return attach(self.folder, self.settings.ray_address)
+
+    def prepare(self, *, days: int | None = None, scale: int = 1, on_progress: Progress | None = None) -> Dataset:
+        """Prepare the flights, or load what is prepared already."""
+        from labkit.data.prepare import prepare
+
+        with self.folder.lease("data", "prepare the flights").acquired(wait_s=600.0):
+            return prepare(self.folder.data, days=days, scale=scale, on_progress=on_progress)
+
+    def train(
+        self,
+        dataset: Dataset,
+        *,
+        recipes: Sequence[str] | None = None,
+        engine: str = "ray",
+        n_workers: int | None = None,
+        by: str = "model",
+        resume: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Train an ensemble, keep it, and return the record of the run."""
+        from labkit.pipeline import train_run
+
+        if engine == "ray":
+            self.attach()
+        return train_run(
+            dataset, self.runs, self.models, recipes=recipes, engine_name=engine, by=by, resume=resume,
+            n_workers=n_workers or (1 if engine == "sequential" else host.usable_cpus()),
+            fingerprints=self.fingerprints(engine), on_progress=on_progress,
+        )  # fmt: skip
+
+    def measure(
+        self,
+        dataset: Dataset,
+        *,
+        engines: Sequence[str] = ("ray",),
+        workers: Iterable[int] = (1, 2),
+        rounds: int = 3,
+        recipes: Sequence[str] | None = None,
+        run_id: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> dict[str, Any]:
+        """Measure speedups and return the record of the run; one benchmark at a time on this machine."""
+        from labkit.scaling.benchmark import benchmark_run
+
+        if "ray" in engines:
+            self.attach()
+        return benchmark_run(
+            dataset, self.runs, engines=tuple(engines), workers=tuple(workers), rounds=rounds, recipes=recipes,
+            run_id=run_id, fingerprints=self.fingerprints(engines[0]), on_progress=on_progress,
+        )  # fmt: skip
+
+    def fingerprints(self, engine: str) -> list[dict[str, Any]]:
+        """Return one fingerprint a node of what an engine runs on, this host's own first."""
+        here = host.fingerprint()
+        if engine != "ray":
+            return [here]
+        from labkit.parallel.cluster import nodes
+
+        others = [node["fingerprint"] for node in nodes()]
+        return [here, *(found for found in others if found["digest"] != here["digest"])] if len(others) > 1 else [here]
+
+    @property
+    def _database(self) -> str:
+        return self.settings.database or self.folder.database_url
+
+    def _artefacts(self, kind: str) -> str:
+        return f"{self.settings.artefacts.rstrip('/')}/{kind}" if self.settings.artefacts else str(self.folder.root / kind)
+
+
+def start(**changes: Any) -> Lab:
+    """Open the lab that the environment describes; keyword arguments change single settings.
+
+    Examples
+    --------
+    >>> start(home="/tmp/somewhere", lang="es").settings.lang
+    'es'
+    """
+    if "home" in changes:
+        changes["home"] = Path(changes["home"]).absolute()
+    return Lab(dataclasses.replace(Settings.read(), **changes))
+
+
+__all__ = ["Lab", "Measurement", "Settings", "start"]

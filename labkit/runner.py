@@ -1,0 +1,158 @@
+"""Run a notebook by papermill, as a run: in a process group of its own, with a time limit for the whole.
+
+Papermill's own limit holds for one cell, and what a cell started in the background would outlive the kernel; so the
+notebook runs in a child that can be ended with all that it began. What a run is worth is told by the child's exit
+status: a notebook that was cut off still says of itself that it completed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from labkit.errors import InvalidArgument, LabError, TaskFailed, UnknownName
+from labkit.parallel.pinning import ONE_THREAD, environment
+from labkit.parallel.service import end_service, log_tail
+
+ROOT = Path(__file__).resolve().parents[1]
+LANGUAGES = ("en", "es")
+DEFAULT_TIMEOUT_S = 3600.0
+_FAILED = 17
+
+
+def notebooks(lang: str = "en") -> dict[str, Path]:
+    """Return the course's notebooks by name, in their order.
+
+    Raises
+    ------
+    InvalidArgument
+        If there is no such language.
+    LabError
+        If labkit is not used from a clone.
+    """
+    if lang not in LANGUAGES:
+        raise InvalidArgument(f"The notebooks are in {' and '.join(LANGUAGES)}, not in {lang!r}.")
+    folder = ROOT / "notebooks" / lang
+    if not folder.is_dir():
+        raise LabError(f"There are no notebooks at {folder}. labkit is used from a clone of its repository: run it there.")
+    return {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
+
+
+def notebook(name: str, lang: str = "en") -> Path:
+    """Return one notebook by its name, or the beginning of it.
+
+    Raises
+    ------
+    UnknownName
+        If there is none, or more than one begins so.
+    """
+    known = notebooks(lang)
+    found = [path for stem, path in known.items() if stem == name] or [
+        path for stem, path in known.items() if name and stem.startswith(name)
+    ]
+    if len(found) != 1:
+        raise UnknownName(f"There is no one notebook {name!r}. Take one of: {', '.join(known) or 'none is there'}.")
+    return found[0]
+
+
+def run_notebook(
+    source: Path,
+    target: Path,
+    parameters: Mapping[str, Any],
+    *,
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    on_wait: Callable[[], None] | None = None,
+) -> None:
+    """Execute a notebook with parameters and write the executed copy.
+
+    Parameters
+    ----------
+    source, target : Path
+        The notebook, and where its executed copy goes.
+    parameters : mapping
+        Values for its cell of parameters; JSON-able.
+    timeout_s : float
+        For the whole, in seconds, above 0.
+    on_wait : callable, optional
+        Called about four times a second while it runs.
+
+    Raises
+    ------
+    TaskFailed
+        If a cell fails (the message holds its last lines) or the time is over.
+    """
+    if not timeout_s > 0:
+        raise InvalidArgument(f"The time limit must be above 0 s, not {timeout_s!r}.")
+    with tempfile.TemporaryDirectory(prefix="labkit-notebook-") as scratch:
+        log = Path(scratch) / "log"
+        order = Path(scratch) / "order.json"
+        order.write_text(json.dumps({"source": str(source), "target": str(target), "parameters": dict(parameters)}))
+        with log.open("wb") as output, _child([sys.executable, "-m", "labkit.runner", str(order)], output) as child:
+            until = time.monotonic() + timeout_s
+            while child.poll() is None:
+                if time.monotonic() > until:
+                    raise TaskFailed(f"{source.stem} was ended: it ran longer than its limit of {timeout_s:.0f} s.")
+                if on_wait is not None:
+                    on_wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(0.25)
+        if child.returncode:
+            why = Path(f"{order}.error")
+            detail = why.read_text() if why.exists() else log_tail(log)
+            raise TaskFailed(f"{source.stem} failed:\n{detail}")
+
+
+@contextlib.contextmanager
+def _child(command: list[str], output: Any) -> Iterator[subprocess.Popen[bytes]]:
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+    )
+    try:
+        yield child
+    finally:
+        if child.poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                end_service(psutil.Process(child.pid), 1.0)
+            child.wait()
+
+
+def execute(order: Path) -> int:
+    """Execute what an order file asks for, in this process; return the exit status."""
+    import papermill
+
+    asked = json.loads(order.read_text())
+    _die_with_parent()
+    with environment({**ONE_THREAD, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}):
+        try:
+            papermill.execute_notebook(
+                asked["source"], asked["target"], asked["parameters"], kernel_name="python3", progress_bar=False,
+                cwd=str(Path(asked["source"]).parent), request_save_on_cell_execute=False, log_output=False,
+            )  # fmt: skip
+        except papermill.PapermillExecutionError as fault:
+            Path(f"{order}.error").write_text(f"cell {fault.exec_count}: {fault.ename}: {fault.evalue}")
+            return _FAILED
+    return 0
+
+
+def _die_with_parent() -> None:
+    """End with the process that asked, even if that one is killed."""
+    import ctypes
+    import signal
+
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    if os.getppid() == 1:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(execute(Path(sys.argv[1])))

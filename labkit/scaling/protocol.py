@@ -1,0 +1,171 @@
+"""How a speedup table is measured.
+
+Rounds are interleaved (sequential, the hardware's limit and the engine at each number of workers, again and again), so
+that a slow minute of the machine falls on all alike; their order is turned by one from round to round, and the first
+round only warms up. Each timing carries the digest of what was computed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+
+import psutil
+from labkit.scaling.table import Timing
+
+from labkit import host
+from labkit.errors import InvalidArgument, NotEnoughMemory
+from labkit.parallel.dispatch import dispatch
+from labkit.parallel.engines import check_workers, engine
+from labkit.parallel.tasks import TaskEvent
+from labkit.scaling.limit import BareProcesses, Work
+
+SEQUENTIAL, LIMIT = "sequential", "limit"
+MAX_ROUNDS = 100
+_WORKER_BYTES = 160e6  # what a worker holds before its data: the interpreter, scikit-learn, its first model
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """All timings of one benchmark, the start-up of each subject apart, and the task events of the last round."""
+
+    timings: tuple[Timing, ...]
+    start_up_s: dict[str, float]
+    events: tuple[TaskEvent, ...]
+
+
+def check_protocol(engines: Sequence[str], workers: Sequence[int], rounds: int) -> None:
+    """Make sure that a benchmark makes sense before anything starts.
+
+    Raises
+    ------
+    UnknownName
+        If an engine is unknown.
+    InvalidArgument
+        If a number of workers or of rounds makes no sense.
+    """
+    for name in engines:
+        engine(name)
+    if not workers:
+        raise InvalidArgument("Name at least one number of workers, such as 1,2,4,8.")
+    if len(set(workers)) < len(workers):
+        raise InvalidArgument(f"Each number of workers is measured once; {', '.join(map(str, workers))} repeats one.")
+    for n_workers in workers:
+        check_workers(n_workers)
+    if isinstance(rounds, bool) or not isinstance(rounds, int) or not 1 <= rounds <= MAX_ROUNDS:
+        raise InvalidArgument(f"The number of rounds must be a whole number from 1 to {MAX_ROUNDS}, not {rounds!r}.")
+    if SEQUENTIAL in engines and tuple(workers) != (1,):
+        raise InvalidArgument(
+            "The sequential engine has 1 worker; measure it with --workers 1, or take another engine."
+        )
+
+
+def check_memory(n_processes: int, block_bytes: int) -> None:
+    """Make sure that all worker processes fit in memory at once.
+
+    Raises
+    ------
+    NotEnoughMemory
+        If they do not; the message says how many would.
+    """
+    # The rows are shared; what each worker adds are its own copies of them, binned or scaled, while it fits.
+    each, free = _WORKER_BYTES + 2 * block_bytes, host.available_memory_bytes()
+    if n_processes * each + block_bytes > free:
+        fitting = max(0, int((free - block_bytes) // each))
+        raise NotEnoughMemory(
+            f"{n_processes} worker processes of about {each / 1e6:,.0f} MB each need more than the"
+            f" {free / 1e6:,.0f} MB that are free here: about {fitting} would fit. Take fewer workers or fewer rows."
+        )
+
+
+def measure(
+    work: Work,
+    *,
+    engines: Sequence[str],
+    workers: Sequence[int],
+    rounds: int,
+    on_progress: Callable[[str, float], None] | None = None,
+) -> Measurement:
+    """Measure a work sequentially, on bare processes and on engines, in interleaved rounds.
+
+    Parameters
+    ----------
+    work : Work
+        The same tasks for all.
+    engines : sequence of str
+        Names of engines, at least one.
+    workers : sequence of int
+        Numbers of workers.
+    rounds : int
+        Timed rounds; one more warms up.
+    on_progress : callable, optional
+        Called with what runs now and the fraction that is done.
+
+    Returns
+    -------
+    Measurement
+
+    Raises
+    ------
+    InvalidArgument
+        If the protocol makes no sense.
+    NotEnoughMemory
+        If the workers do not fit.
+    """
+    check_protocol(engines, workers, rounds)
+    most, tell = max(workers), on_progress or (lambda *_: None)
+    timings: list[Timing] = []
+    events: list[TaskEvent] = []
+    start_up_s: dict[str, float] = {}
+    with contextlib.ExitStack() as stack:
+        tell("start", 0.0)
+        begun = time.perf_counter()
+        # All begin at once and are then waited for: on two cores this takes half the time of one after another.
+        crews = {
+            name: stack.enter_context(engine(name)(work.actor, work.arguments, work.shared, most)) for name in engines
+        }
+        bare = stack.enter_context(BareProcesses(work, most))
+        for name, subject in ((LIMIT, bare), *crews.items()):
+            subject.ready()
+            start_up_s[name] = time.perf_counter() - begun
+        steps = [(SEQUENTIAL, 1), *((LIMIT, n) for n in workers if n > 1), *((e, n) for e in engines for n in workers)]
+        for number in range(rounds + 1):
+            turn = number % len(steps)
+            for position, (subject_name, n_workers) in enumerate(steps[turn:] + steps[:turn]):
+                tell(f"{subject_name}:{n_workers}", (number + position / len(steps)) / (rounds + 1))
+                if number == rounds and subject_name in crews:
+                    events.clear()
+                watch = _Watch(n_workers)
+                if subject_name in crews:
+                    begun = time.perf_counter()
+                    values = dispatch(work.tasks, crews[subject_name], n_workers=n_workers, on_event=events.append)
+                    seconds, outlines = time.perf_counter() - begun, [work.outline(value) for value in values]
+                    del values
+                else:
+                    seconds, outlines = bare.run(n_workers)
+                steal, load = watch.fractions()
+                timings.append(Timing(subject_name, n_workers, number, seconds, work.digest(outlines), steal, load))
+        tell("done", 1.0)
+    return Measurement(tuple(timings), start_up_s, tuple(events))
+
+
+class _Watch:
+    """See what else the machine did meanwhile: time stolen by its host, and load beyond our own workers."""
+
+    def __init__(self, n_workers: int) -> None:
+        self._n_workers, self._cpus = n_workers, psutil.cpu_count() or 1
+        self._begun, self._busy_s, self._steal_s = time.perf_counter(), _busy_s(), host.cpu_steal_s()
+
+    def fractions(self) -> tuple[float, float]:
+        seconds = max(time.perf_counter() - self._begun, 1e-9)
+        own_s = min(self._n_workers, self._cpus) * seconds
+        steal = (host.cpu_steal_s() - self._steal_s) / (seconds * self._cpus)
+        load = (_busy_s() - self._busy_s - own_s) / (seconds * self._cpus)
+        return max(0.0, steal), max(0.0, load)
+
+
+def _busy_s() -> float:
+    times = psutil.cpu_times()
+    return float(times.user + times.system + times.nice)

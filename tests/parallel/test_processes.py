@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import psutil
+
+from labkit.parallel.processes import ProcessCrew
+from labkit.parallel.service import outliving
+from labkit.parallel.shared import Shared
+from tests.parallel.toys import Toy
+
+
+def test_shared_memory_gives_equal_values_without_a_name() -> None:
+    value = {"a": np.arange(100_000, dtype=np.float64), "b": np.ones(3, dtype=np.float32), "c": "text"}
+    shared = Shared(value)
+    seen = shared.value()
+    shared.close()
+    assert seen["c"] == "text"
+    np.testing.assert_array_equal(seen["a"], value["a"])
+    np.testing.assert_array_equal(seen["b"], value["b"])
+    assert not seen["a"].flags.writeable and seen["a"].ctypes.data % 64 == 0
+
+
+def test_a_value_without_arrays_can_be_shared() -> None:
+    assert Shared(("only", "text")).value() == ("only", "text")
+
+
+def test_closing_a_crew_ends_its_processes() -> None:
+    with ProcessCrew(Toy, (), {}, 2) as crew:
+        crew.ready()
+        processes = [psutil.Process(pid) for pid in crew.pids()]
+    assert outliving(processes, 5.0) == []
+
+
+def test_a_killed_driver_leaves_no_process() -> None:
+    program = (
+        "from labkit.parallel.processes import ProcessCrew\nfrom tests.parallel.toys import Toy\n"
+        "import time\ncrew = ProcessCrew(Toy, (), {}, 2)\ncrew.ready()\nprint('ready', flush=True)\ntime.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as driver:
+        assert driver.stdout is not None and driver.stdout.readline() == "ready\n"
+        family = psutil.Process(driver.pid).children(recursive=True)
+        assert len(family) >= 3  # the fork server and two workers
+        os.kill(driver.pid, signal.SIGKILL)
+        assert outliving(family, 10.0) == []

@@ -1,0 +1,80 @@
+"""Small actors whose work can be foreseen, importable by worker processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+class Toy:
+    """Do what a test needs to see."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        if factor < 0:
+            raise ValueError("a negative factor")
+        self._factor = factor
+        self.calls = 0
+
+    def times(self, number: float) -> float:
+        self.calls += 1
+        return number * self._factor
+
+    def total(self, number: float, rows: np.ndarray) -> float:
+        return float(rows.sum()) + number
+
+    def writeable(self, _: Any, rows: np.ndarray) -> bool:
+        return bool(rows.flags.writeable)
+
+    def pid(self, _: Any) -> int:
+        time.sleep(0.02)
+        return os.getpid()
+
+    def sleep(self, seconds: float) -> float:
+        time.sleep(seconds)
+        return seconds
+
+    def fail(self, text: str) -> None:
+        raise KeyError(text)
+
+    def fail_until(self, arguments: tuple[str, int]) -> int:
+        """Fail until the file has as many lines, one a try."""
+        path, needed = Path(arguments[0]), arguments[1]
+        with path.open("a") as file:
+            file.write("x\n")
+        tries = len(path.read_text().splitlines())
+        if tries < needed:
+            raise RuntimeError(f"try {tries}")
+        return tries
+
+    def die_once(self, path: str) -> str:
+        """Kill the process at the first call."""
+        if not Path(path).exists():
+            Path(path).write_text("died")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "survived"
+
+    def die(self, _: Any) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def threads(self, _: Any) -> dict[str, str | None]:
+        return {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")}
+
+    def unpicklable_error(self, _: Any) -> None:
+        class Local(Exception):
+            def __init__(self, one: int, two: int) -> None:
+                super().__init__("both")
+
+        raise Local(1, 2)
+
+
+def same(value: Any) -> Any:
+    return value
+
+
+def joined(values: list[Any]) -> str:
+    return "|".join(map(str, values))
