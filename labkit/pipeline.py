@@ -1,0 +1,323 @@
+"""Process → train → vote → score → keep, on any engine; what the notebooks, the command line and the benchmark share."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from labkit.data.features import FeatureBlock
+from labkit.errors import InvalidArgument, LabError
+from labkit.learning.costs import cost_s
+from labkit.learning.ensemble import Ensemble, Member, digest, vote
+from labkit.learning.fitting import Fit, merge_parts, plan_fits
+from labkit.learning.recipes import catalogue
+from labkit.learning.scores import score
+from labkit.parallel.actors import DataProcessor, ModelTrainer, Trained
+from labkit.parallel.dispatch import dispatch
+from labkit.parallel.engines import check_workers, engine
+from labkit.parallel.tasks import Task, TaskEvent
+
+if TYPE_CHECKING:
+    from labkit.data.prepare import Dataset
+    from labkit.data.shards import Shard
+    from labkit.store.models import ModelStore
+    from labkit.store.runs import RunStore
+
+SEED = 2013
+WAYS = ("model", "shard")
+OnEvent = Callable[[TaskEvent], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """All that training needs, fixed before an engine or a number of workers is chosen.
+
+    Parameters
+    ----------
+    fits : tuple of Fit
+        In the order in which votes are summed.
+    blocks : mapping of str to FeatureBlock
+        Training rows by the names that tasks ask for.
+    valid, test : FeatureBlock
+        Rows that weigh the votes, and rows that judge the ensemble.
+    categorical : tuple of int
+        Columns that hold codes.
+    """
+
+    fits: tuple[Fit, ...]
+    blocks: Mapping[str, FeatureBlock]
+    valid: FeatureBlock
+    test: FeatureBlock
+    categorical: tuple[int, ...]
+
+    @property
+    def n_rows(self) -> int:
+        """Training rows."""
+        return sum(block.n_rows for block in self.blocks.values())
+
+    def tasks(self, calibration: Mapping[str, float] | None = None) -> list[Task]:
+        """Return one task a fit, with its estimated cost."""
+        return [
+            Task(
+                fit.key,
+                "train_model",
+                fit,
+                (name := _block_name(fit),),
+                cost_s(fit, self.blocks[name].n_rows, len(self.valid.names), calibration),
+            )
+            for fit in self.fits
+        ]
+
+
+def process(
+    dataset: Dataset, *, engine_name: str, n_workers: int, on_event: OnEvent | None = None
+) -> tuple[list[FeatureBlock], FeatureBlock, FeatureBlock]:
+    """Clean and encode all shards, one task a shard.
+
+    Returns
+    -------
+    tuple
+        The training blocks in the order of their shards, the validation block and the test block.
+    """
+    shards: list[Shard] = [*dataset.train, dataset.valid, dataset.test]
+    tasks = [
+        Task(f"shard-{number}", "process_chunk", shard, cost_s=shard.n_rows / 1e6) for number, shard in enumerate(shards)
+    ]
+    with engine(engine_name)(DataProcessor, (dataset.encoder,), {}, n_workers) as crew:
+        blocks = dispatch(tasks, crew, on_event=on_event)
+    return blocks[:-2], blocks[-2], blocks[-1]
+
+
+def plan(
+    dataset: Dataset,
+    *,
+    recipes: Sequence[str] | None = None,
+    by: str = "model",
+    engine_name: str = "sequential",
+    n_workers: int = 1,
+    on_event: OnEvent | None = None,
+) -> Job:
+    """Process a dataset and plan what is fitted on it.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    recipes : sequence of str, optional
+        Names from the catalogue; all by default.
+    by : {"model", "shard"}
+        Each recipe on all rows, or each recipe on each shard.
+    engine_name, n_workers
+        What processes the shards.
+
+    Raises
+    ------
+    InvalidArgument
+        If `by` is neither.
+    """
+    if by not in WAYS:
+        raise InvalidArgument(f"Training is parallel by {' or by '.join(WAYS)}, not by {by!r}.")
+    fits = plan_fits(catalogue(recipes), SEED)
+    train, valid, test = process(dataset, engine_name=engine_name, n_workers=n_workers, on_event=on_event)
+    if by == "model":
+        blocks = {"train": _joined(train)}
+    else:
+        blocks = {f"shard-{number}": block for number, block in enumerate(train)}
+        fits = tuple(dataclasses.replace(fit, shard=number) for number in range(len(train)) for fit in fits)
+    return Job(fits, blocks, valid, test, dataset.encoder.categorical)
+
+
+def train(
+    job: Job,
+    *,
+    engine_name: str,
+    n_workers: int,
+    checkpoint: Any = None,
+    on_event: OnEvent | None = None,
+    calibration: Mapping[str, float] | None = None,
+) -> tuple[Ensemble, str]:
+    """Fit all models of a job on an engine and let them vote.
+
+    Returns
+    -------
+    tuple of Ensemble and str
+        The ensemble, and the digest of its probabilities on the validation rows: the same whatever the engine and the
+        number of workers.
+    """
+    crew_class, arguments = engine(engine_name), (job.valid.X, job.categorical)
+    with crew_class(ModelTrainer, arguments, job.blocks, n_workers) as crew:
+        trained = dispatch(job.tasks(calibration), crew, checkpoint=checkpoint, on_event=on_event)
+    return assemble(job.fits, trained, job.valid, job.categorical), ensemble_digest(trained, job.fits, job.valid.y)
+
+
+def assemble(
+    fits: Sequence[Fit], trained: Sequence[Trained], valid: FeatureBlock, categorical: tuple[int, ...]
+) -> Ensemble:
+    """Join the parts of each model and weigh the models by their scores on the validation rows."""
+    parts = _parts(fits)
+    members = _members(fits, trained, valid.y)
+    models = [merge_parts([(fits[i], trained[i].model) for i in indices]) for indices in parts.values()]
+    return vote(
+        [dataclasses.replace(member, model=model) for member, model in zip(members, models, strict=True)],
+        categorical=categorical,
+        feature_names=valid.names,
+    )
+
+
+def ensemble_digest(trained: Sequence[Trained], fits: Sequence[Fit], y: np.ndarray) -> str:
+    """Return the digest of what the ensemble says of the validation rows; models themselves are not needed."""
+    members = _members(fits, trained, y)
+    weights = vote(members, categorical=(), feature_names=()).weights
+    total = np.zeros(len(y))
+    for weight, member in zip(weights, members, strict=True):
+        total += weight * member.probability
+    return digest(total)
+
+
+def training_work(job: Job, calibration: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """Return what `labkit.scaling.limit.Work` takes for this job."""
+    return {
+        "tasks": job.tasks(calibration),
+        "actor": ModelTrainer,
+        "arguments": (job.valid.X, job.categorical),
+        "shared": dict(job.blocks),
+        "n_rows": job.n_rows,
+        "outline": Trained.outline,
+        "digest": functools.partial(ensemble_digest, fits=job.fits, y=job.valid.y),
+    }
+
+
+def train_run(
+    dataset: Dataset,
+    runs: RunStore,
+    models: ModelStore,
+    *,
+    recipes: Sequence[str] | None,
+    engine_name: str,
+    n_workers: int,
+    fingerprints: list[dict[str, Any]],
+    by: str = "model",
+    resume: str | None = None,
+    on_progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Any]:
+    """Train as a recorded run: checkpoints after each model, the ensemble kept, scores on days never seen.
+
+    Parameters
+    ----------
+    resume : str, optional
+        A run that was interrupted: what it finished is not fitted again.
+
+    Returns
+    -------
+    dict
+        The run's record.
+
+    Raises
+    ------
+    InvalidArgument
+        If the run to resume was of other data, recipes or way.
+    TaskFailed
+        If a fit failed more often than it may.
+    """
+    check_workers(n_workers)
+    names = [recipe.name for recipe in catalogue(recipes)]
+    what = {"recipes": names, "by": by, "days": dataset.n_days, "scale": dataset.scale, "synthetic": dataset.synthetic}
+    tell = on_progress or (lambda *_: None)
+    if resume:
+        run = runs.get(resume)
+        if {name: run.parameters.get(name) for name in what} != what or run.data_digest != dataset.digest:
+            raise InvalidArgument(f"Run {run.id} was of other data or recipes; resume it with what it was started with.")
+        runs.update(run.id, status="running")
+    else:
+        parameters = {**what, "engine": engine_name, "n_workers": n_workers}
+        run = runs.start("training", "ensemble", parameters, SEED, dataset.digest, fingerprints)
+    try:
+        tell("process", 0.0)
+        job = plan(dataset, recipes=recipes, by=by, engine_name=engine_name, n_workers=n_workers)
+        events: list[TaskEvent] = []
+        checkpoint = ModelCheckpoint(runs.checkpoint(run.id), job.fits)
+
+        def seen(event: TaskEvent) -> None:
+            events.append(event)
+            share = min(1.0, (checkpoint.n_kept + (event.error is None)) / len(job.fits))
+            runs.update(run.id, progress=share)
+            tell(event.task, share)
+
+        ensemble, found = train(
+            job, engine_name=engine_name, n_workers=n_workers, checkpoint=checkpoint, on_event=seen
+        )
+        runs.add_events(run.id, [dataclasses.asdict(event) for event in events])
+        scores = dataclasses.asdict(score(job.test.y, ensemble.predict_proba(job.test.X)))
+        model = models.save(ensemble, run_id=run.id, scores=scores, encoder=dataset.encoder)
+        weights = dict(zip(ensemble.names, map(float, ensemble.weights), strict=True))
+        results = {"digest": found, "scores": scores, "model": model.id, "weights": weights, "fitted": len(events)}
+        runs.update(run.id, status="finished", progress=1.0, results=results)
+    except BaseException as fault:
+        status = "failed" if isinstance(fault, Exception) else "interrupted"
+        runs.update(run.id, status=status, error=str(fault) or type(fault).__name__)
+        raise
+    return runs.export(run.id)
+
+
+class ModelCheckpoint:
+    """Keep each finished fit through a store of bytes: the model by skops, its probabilities by NumPy, no pickle."""
+
+    def __init__(self, kept: Any, fits: Sequence[Fit]) -> None:
+        self._kept, self.n_kept = kept, 0
+        self._keys = {fit.key for fit in fits}
+
+    def load(self, key: str) -> Trained | None:
+        """Return a finished fit; what cannot be read is fitted again."""
+        from labkit.store.models import model_from_bytes
+
+        content = self._kept.load(key) if key in self._keys else None
+        if content is None:
+            return None
+        try:
+            found = model_from_bytes(content)
+            trained = Trained(key, found["model"], np.asarray(found["probability"]))
+        except LabError:
+            return None
+        self.n_kept += 1
+        return trained
+
+    def save(self, key: str, value: Trained) -> None:
+        """Keep a finished fit."""
+        from labkit.store.models import model_to_bytes
+
+        self._kept.save(key, model_to_bytes({"model": value.model, "probability": value.probability}))
+        self.n_kept += 1
+
+
+def _block_name(fit: Fit) -> str:
+    return "train" if fit.shard is None else f"shard-{fit.shard}"
+
+
+def _parts(fits: Sequence[Fit]) -> dict[str, list[int]]:
+    """Return for each model, in order, where its parts stand among the fits."""
+    found: dict[str, list[int]] = {}
+    for index, fit in enumerate(fits):
+        name = fit.recipe.name if fit.shard is None else f"{fit.recipe.name}@{fit.shard}"
+        found.setdefault(name, []).append(index)
+    return found
+
+
+def _members(fits: Sequence[Fit], trained: Sequence[Trained], y: np.ndarray) -> list[Member]:
+    members = []
+    for name, indices in _parts(fits).items():
+        # Parts of a forest are of equal size, so the forest's probability is their mean, summed in their order.
+        probability = np.zeros(len(y))
+        for index in indices:
+            probability += trained[index].probability
+        probability /= len(indices)
+        members.append(Member(name, None, probability, score(y, probability)))
+    return members
+
+
+def _joined(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
+    return FeatureBlock(
+        np.concatenate([block.X for block in blocks]), np.concatenate([block.y for block in blocks]), blocks[0].names
+    )

@@ -1,0 +1,1 @@
+"""Scaling: how a speedup table is measured, what it says, and which laws it follows."""

@@ -1,0 +1,119 @@
+"""A benchmark as a run: measured by the protocol, tabulated, its laws fitted, all of it kept in one record."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from labkit import host
+from labkit.files.lease import Lease
+from labkit.learning.costs import calibrate
+from labkit.learning.recipes import catalogue
+from labkit.pipeline import SEED, plan, training_work
+from labkit.scaling.fits import fit_amdahl, fit_usl
+from labkit.scaling.limit import Work
+from labkit.scaling.protocol import Measurement, check_memory, check_protocol, measure
+from labkit.scaling.table import Timing, check_rows, tabulate
+
+if TYPE_CHECKING:
+    from labkit.data.prepare import Dataset
+    from labkit.store.runs import RunStore
+
+
+def measuring_lease(purpose: str) -> Lease:
+    """Return the lease that allows one timed run at a time on this machine, whatever lab it is of."""
+    return Lease(Path(tempfile.gettempdir()) / "labkit-measuring.lock", purpose)
+
+
+def benchmark_run(
+    dataset: Dataset,
+    runs: RunStore,
+    *,
+    engines: Sequence[str],
+    workers: Sequence[int],
+    rounds: int,
+    fingerprints: list[dict[str, Any]],
+    recipes: Sequence[str] | None = None,
+    run_id: str | None = None,
+    on_progress: Callable[[str, float], None] | None = None,
+) -> dict[str, Any]:
+    """Measure the training of the catalogue, and return the run's record.
+
+    Parameters
+    ----------
+    run_id : str, optional
+        A run that was started for this by somebody else, a runner for one; by default one is started here.
+
+    Returns
+    -------
+    dict
+        The record; its results hold timings, tables, laws, start-up times and the digest.
+    """
+    check_protocol(engines, workers, rounds)
+    tell = on_progress or (lambda *_: None)
+    parameters = {
+        "engines": list(engines), "workers": list(workers), "rounds": rounds, "days": dataset.n_days,
+        "scale": dataset.scale, "synthetic": dataset.synthetic,
+        "recipes": [recipe.name for recipe in catalogue(recipes)],
+    }  # fmt: skip
+    run = runs.get(run_id) if run_id else None
+    if run is None:
+        run = runs.start("benchmark", "speedup", parameters, SEED, dataset.digest, fingerprints)
+    told = 0.0
+
+    def progress(what: str, fraction: float) -> None:
+        nonlocal told
+        tell(what, fraction)
+        if time.monotonic() - told > 1.0:
+            told = time.monotonic()
+            runs.update(run.id, progress=fraction)
+
+    try:
+        begun = time.perf_counter()
+        job = plan(dataset, recipes=recipes)
+        check_memory((1 + len(engines)) * max(workers), sum(block.X.nbytes for block in job.blocks.values()))
+        block = next(iter(job.blocks.values()))
+        calibration = calibrate(block, job.categorical, catalogue(recipes))
+        prepared_s = time.perf_counter() - begun
+        with measuring_lease(f"benchmark {run.id}").acquired(wait_s=3600.0, on_wait=lambda who: tell(f"wait: {who}", 0.0)):
+            found = measure(
+                Work(**training_work(job, calibration)), engines=engines, workers=workers, rounds=rounds,
+                on_progress=progress,
+            )  # fmt: skip
+        results = {**results_of(found, engines, job.n_rows), "prepared_s": prepared_s, "parameters": parameters}
+        runs.add_events(run.id, [dataclasses.asdict(event) for event in found.events])
+        runs.update(run.id, status="finished", progress=1.0, results=results)
+    except BaseException as fault:
+        status = "failed" if isinstance(fault, Exception) else "interrupted"
+        runs.update(run.id, status=status, error=str(fault) or type(fault).__name__)
+        raise
+    return runs.export(run.id)
+
+
+def results_of(found: Measurement, engines: Sequence[str], n_rows: int) -> dict[str, Any]:
+    """Return a measurement as a run's results: JSON-able, each figure drawn from its timings."""
+    cpus, cores = host.usable_cpus(), host.physical_cores()
+    tables, laws = {}, {}
+    for name in engines:
+        rows = tabulate(found.timings, engine=name, n_rows=n_rows, usable_cpus=cpus, physical_cores=cores)
+        check_rows(rows, cpus, cores)
+        tables[name] = [dataclasses.asdict(row) for row in rows]
+        fits = [fit_law(rows, usable_cpus=cpus) for fit_law in (fit_amdahl, fit_usl)]
+        laws[name] = [dataclasses.asdict(fit) for fit in fits]
+    return {
+        "n_rows": n_rows,
+        "digest": found.timings[0].digest,
+        "timings": [dataclasses.asdict(timing) for timing in found.timings],
+        "start_up_s": found.start_up_s,
+        "tables": tables,
+        "laws": laws,
+    }
+
+
+def timings_of(results: dict[str, Any]) -> list[Timing]:
+    """Return the timings of a benchmark's results."""
+    return [Timing(**timing) for timing in results["timings"]]
