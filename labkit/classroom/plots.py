@@ -50,8 +50,10 @@ def plot_speedup(rows: Sequence[SpeedupRow], fits: Sequence[LawFit | Unfitted], 
     for fit in fits:
         if isinstance(fit, Unfitted):
             notes.append(t("plot.unfitted", lang, law=t(f"law.{fit.law}", lang), n_cores=fit.n_cores_needed))
-    figure.supxlabel("\n".join(notes), fontsize=8, color="#444444")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False)
+    legend = figure.legend(
+        *left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False
+    )
+    legend.set_title(" · ".join(notes), prop={"size": 8})
     return figure
 
 
@@ -69,7 +71,7 @@ def format_table(rows: Sequence[SpeedupRow], lang: str) -> list[list[str]]:
     -------
     list of list of str
     """
-    names = "workers sequential parallel speedup efficiency throughput spread limit marks".split()
+    names = ["workers", "sequential", "parallel", "speedup", "efficiency", "throughput", "spread", "limit", "marks"]
     return [
         [t(f"table.{name}", lang) for name in names],
         *(
@@ -148,9 +150,10 @@ def _draw(
     axes.set_title(t("plot.efficiency" if per_worker else "plot.speedup", lang), fontsize=11)
     axes.set_xticks(counts)
     axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(
-        (lambda y, _: percent(y, lang)) if per_worker else (lambda y, _: number(y, lang, digits=1))
-    )
+    if per_worker:
+        axes.yaxis.set_major_formatter(lambda y, _: percent(y, lang))
+    else:
+        axes.locator_params(axis="y", integer=True)
     axes.grid(axis="y", color="#DDDDDD", lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -14,10 +14,11 @@ from labkit.files.lease import Lease
 from labkit.learning.costs import calibrate
 from labkit.learning.recipes import catalogue
 from labkit.pipeline import SEED, plan, training_work
-from labkit.scaling.fits import fit_amdahl, fit_usl
+from labkit.scaling.fits import LawFit, Unfitted, eligible, fit_amdahl, fit_usl
+from labkit.scaling.intervals import Spread
 from labkit.scaling.limit import Work
 from labkit.scaling.protocol import Measurement, check_memory, check_protocol, measure
-from labkit.scaling.table import Timing, check_rows, tabulate
+from labkit.scaling.table import SpeedupRow, rows_to_json, tabulate
 
 if TYPE_CHECKING:
     from labkit.data.prepare import Dataset
@@ -100,10 +101,8 @@ def results_of(found: Measurement, engines: Sequence[str], n_rows: int) -> dict[
     tables, laws = {}, {}
     for name in engines:
         rows = tabulate(found.timings, engine=name, n_rows=n_rows, usable_cpus=cpus, physical_cores=cores)
-        check_rows(rows, cpus, cores)
-        tables[name] = [dataclasses.asdict(row) for row in rows]
-        fits = [fit_law(rows, usable_cpus=cpus) for fit_law in (fit_amdahl, fit_usl)]
-        laws[name] = [dataclasses.asdict(fit) for fit in fits]
+        tables[name] = rows_to_json(rows)
+        laws[name] = [dataclasses.asdict(fit(*eligible(rows, cpus))) for fit in (fit_amdahl, fit_usl)]
     return {
         "n_rows": n_rows,
         "digest": found.timings[0].digest,
@@ -114,6 +113,25 @@ def results_of(found: Measurement, engines: Sequence[str], n_rows: int) -> dict[
     }
 
 
-def timings_of(results: dict[str, Any]) -> list[Timing]:
-    """Return the timings of a benchmark's results."""
-    return [Timing(**timing) for timing in results["timings"]]
+def rows_of(results: dict[str, Any], engine: str) -> list[SpeedupRow]:
+    """Return the speedup table of a run's results."""
+
+    def spread(found: dict[str, Any] | None) -> Spread | None:
+        return Spread(**found) if found else None
+
+    return [
+        SpeedupRow(
+            **{
+                **row,
+                "marks": tuple(row["marks"]),
+                "spread": spread(row["spread"]),
+                "limit_spread": spread(row["limit_spread"]),
+            }
+        )
+        for row in results["tables"][engine]
+    ]
+
+
+def laws_of(results: dict[str, Any], engine: str) -> list[LawFit | Unfitted]:
+    """Return the laws fitted to a run's results."""
+    return [LawFit(**law) if "parameters" in law else Unfitted(**law) for law in results["laws"][engine]]

@@ -97,7 +97,7 @@ def relative_mad(values: Sequence[float]) -> float:
     Examples
     --------
     >>> round(relative_mad([10.0, 11.0, 9.0, 10.5, 30.0]), 3)
-    0.095
+    0.048
     """
     _check_finite(values)
     if min(values) <= 0:

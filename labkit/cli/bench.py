@@ -1,0 +1,148 @@
+"""`labkit bench`: measure a speedup table by the benchmark notebook."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from labkit import host
+from labkit.cli.app import app
+from labkit.cli.options import Days, Engine, Json, RayPort, Recipes, Rounds, Scale, Workers, names, numbers
+from labkit.cli.show import console, progress, show_json, show_speedups
+from labkit.errors import InvalidArgument
+from labkit.lab import Lab, start
+from labkit.parallel.head import DEFAULT_PORT
+
+NOTEBOOK = "04_speedup_tables"
+QUICK = {"days": 30, "workers": "1,2", "rounds": 3}
+
+
+@app.command()
+def bench(
+    workers: Workers = str(QUICK["workers"]),
+    rounds: Rounds = int(str(QUICK["rounds"])),
+    days: Days = None,
+    full: bool = typer.Option(False, "--full", help="All days, 1, 2, 4 and 8 workers, 6 rounds: what make bench runs."),
+    scale: Scale = 1,
+    engine: Engine = "ray",
+    recipes: Recipes = None,
+    timeout_s: float = typer.Option(7200.0, help="Time limit for the whole notebook, in seconds."),
+    ray_port: RayPort = DEFAULT_PORT,
+    as_json: Json = False,
+) -> None:
+    """Measure sequential against parallel training and print the table.
+
+    Without options this is the quick profile: 30 days, 1 and 2 workers, 3 rounds. A Ray cluster that runs is used; where
+    none runs, one is started for this and ended again. One benchmark at a time runs on a machine; another waits.
+    """
+    lab = start()
+    if full:
+        workers, rounds, days = "1,2,4,8", 6, days
+    elif days is None:
+        days = int(str(QUICK["days"]))
+    with using_cluster(lab, ray_port) if engine == "ray" else contextlib.nullcontext():
+        record = run_benchmark(
+            lab, workers=numbers(workers, "Numbers of workers"), rounds=rounds, days=days, scale=scale, engine=engine,
+            recipes=names(recipes), timeout_s=timeout_s, quiet=as_json,
+        )  # fmt: skip
+    if as_json:
+        show_json(record)
+    else:
+        show_benchmark(record, lab.settings.lang)
+
+
+def run_benchmark(
+    lab: Lab,
+    *,
+    workers: tuple[int, ...],
+    rounds: int,
+    days: int | None,
+    scale: int = 1,
+    engine: str = "ray",
+    recipes: tuple[str, ...] | None = None,
+    timeout_s: float = 7200.0,
+    quiet: bool = False,
+) -> dict[str, Any]:
+    """Check all that can be known beforehand, then run the notebook as a run; return its record."""
+    from labkit.learning.recipes import catalogue
+    from labkit.runner import notebook, run_notebook
+    from labkit.scaling.protocol import check_memory, check_protocol
+
+    check_protocol((engine,), workers, rounds)
+    chosen = [recipe.name for recipe in catalogue(recipes)]
+    with progress("Flights", quiet=quiet) as tell:
+        dataset = lab.prepare(days=days, scale=scale, on_progress=tell)
+    check_memory(2 * max(workers), dataset.n_rows * len(dataset.encoder.names) * 4)
+    source = notebook(NOTEBOOK, lab.settings.lang)
+    asked = {"workers": list(workers), "rounds": rounds, "days": days, "scale": scale, "engine": engine, "recipes": chosen}
+    run = lab.runs.start("benchmark", NOTEBOOK, asked, 0, dataset.digest, [host.fingerprint()])
+    target = lab.folder.runs / f"{run.id}.ipynb"
+    try:
+        with progress("Benchmark", quiet=quiet) as tell:
+            run_notebook(
+                source, target, {**asked, "lang": lab.settings.lang, "run_id": run.id, "home": str(lab.settings.home)},
+                timeout_s=timeout_s, on_wait=lambda: tell(run.id, lab.runs.get(run.id).progress),
+            )  # fmt: skip
+        lab.runs.save_artefact(run.id, f"{NOTEBOOK}.ipynb", target.read_bytes())
+    except BaseException as fault:
+        if lab.runs.get(run.id).status == "running":
+            status = "failed" if isinstance(fault, Exception) else "interrupted"
+            lab.runs.update(run.id, status=status, error=str(fault) or type(fault).__name__)
+        raise
+    finally:
+        target.unlink(missing_ok=True)
+    return lab.runs.export(run.id)
+
+
+@contextlib.contextmanager
+def using_cluster(lab: Lab, ray_port: int) -> Any:
+    """Use the cluster that runs or that the settings name; start one for the time of a block where there is none."""
+    from labkit.parallel.cluster import check_answers
+    from labkit.parallel.head import check_port_number, find_head, start_head, stop_head
+
+    check_port_number(ray_port)
+    if lab.settings.ray_address is not None:
+        check_answers(lab.settings.ray_address)
+        yield lab.settings.ray_address
+        return
+    found = find_head(lab.folder)
+    if found is None:
+        with progress("Ray head"):
+            found = start_head(lab.folder, port=ray_port)
+        try:
+            yield found.address
+        finally:
+            stop_head(lab.folder)
+    else:
+        yield found.address
+
+
+def show_benchmark(record: dict[str, Any], lang: str) -> None:
+    """Print the tables of a benchmark's record, and where they come from."""
+    from labkit.scaling.benchmark import rows_of
+
+    results = record["results"]
+    if not results or "tables" not in results:
+        raise InvalidArgument(f"Run {record['id']} is {record['status']} and holds no table.")
+    machine = record["fingerprints"][0]
+    for engine in results["tables"]:
+        title = f"{engine} · {results['n_rows']:,} rows · run {record['id']}"
+        show_speedups(title, rows_of(results, engine), lang)
+    console.print(
+        f"{machine['cpu_model']} · {machine['usable_cpus']} CPUs, {machine['physical_cores']} cores · host"
+        f" {machine['digest']} · results {results['digest']} · flights {record['data_digest'][:12]}",
+        highlight=False,
+    )
+    starts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in results["start_up_s"].items())
+    console.print(f"Start-up, not in the table: {starts}", highlight=False)
+
+
+def write_record(record: dict[str, Any], path: Path) -> None:
+    """Write a record as JSON, whole or not at all."""
+    from labkit.files.whole import write_whole
+
+    write_whole(path, json.dumps(record, indent=2, ensure_ascii=False, default=str) + "\n")
