@@ -169,7 +169,9 @@ class Lab:
         return self.settings.database or self.folder.database_url
 
     def _artefacts(self, kind: str) -> str:
-        return f"{self.settings.artefacts.rstrip('/')}/{kind}" if self.settings.artefacts else str(self.folder.root / kind)
+        return (
+            f"{self.settings.artefacts.rstrip('/')}/{kind}" if self.settings.artefacts else str(self.folder.root / kind)
+        )
 
 
 def start(**changes: Any) -> Lab:

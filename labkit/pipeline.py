@@ -1,4 +1,4 @@
-"""Process → train → vote → score → keep, on any engine; what the notebooks, the command line and the benchmark share."""
+"""Process → train → vote → score → keep, on any engine: what notebooks, commands and benchmarks share."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from labkit.data.features import FeatureBlock
 from labkit.errors import InvalidArgument, LabError
 from labkit.learning.costs import cost_s
-from labkit.learning.ensemble import Ensemble, Member, digest, vote
-from labkit.learning.fitting import Fit, merge_parts, plan_fits
+from labkit.learning.ensemble import Ensemble, Member, combine, digest, mix, vote
+from labkit.learning.fitting import Fit, merge_parts, merge_probabilities, plan_fits
 from labkit.learning.recipes import catalogue
 from labkit.learning.scores import score
 from labkit.parallel.actors import DataProcessor, ModelTrainer, Trained
@@ -85,7 +85,8 @@ def process(
     """
     shards: list[Shard] = [*dataset.train, dataset.valid, dataset.test]
     tasks = [
-        Task(f"shard-{number}", "process_chunk", shard, cost_s=shard.n_rows / 1e6) for number, shard in enumerate(shards)
+        Task(f"shard-{number}", "process_chunk", shard, cost_s=shard.n_rows / 1e6)
+        for number, shard in enumerate(shards)
     ]
     with engine(engine_name)(DataProcessor, (dataset.encoder,), {}, n_workers) as crew:
         blocks = dispatch(tasks, crew, on_event=on_event)
@@ -120,13 +121,12 @@ def plan(
     """
     if by not in WAYS:
         raise InvalidArgument(f"Training is parallel by {' or by '.join(WAYS)}, not by {by!r}.")
-    fits = plan_fits(catalogue(recipes), SEED)
+    fits = plan_fits(catalogue(recipes), SEED, len(dataset.train) if by == "shard" else None)
     train, valid, test = process(dataset, engine_name=engine_name, n_workers=n_workers, on_event=on_event)
     if by == "model":
         blocks = {"train": _joined(train)}
     else:
         blocks = {f"shard-{number}": block for number, block in enumerate(train)}
-        fits = tuple(dataclasses.replace(fit, shard=number) for number in range(len(train)) for fit in fits)
     return Job(fits, blocks, valid, test, dataset.encoder.categorical)
 
 
@@ -157,24 +157,17 @@ def assemble(
     fits: Sequence[Fit], trained: Sequence[Trained], valid: FeatureBlock, categorical: tuple[int, ...]
 ) -> Ensemble:
     """Join the parts of each model and weigh the models by their scores on the validation rows."""
-    parts = _parts(fits)
-    members = _members(fits, trained, valid.y)
-    models = [merge_parts([(fits[i], trained[i].model) for i in indices]) for indices in parts.values()]
-    return vote(
-        [dataclasses.replace(member, model=model) for member, model in zip(members, models, strict=True)],
-        categorical=categorical,
-        feature_names=valid.names,
-    )
+    models = merge_parts((fit, result.model) for fit, result in zip(fits, trained, strict=True))
+    members = [
+        dataclasses.replace(member, model=models[member.fit_name]) for member in _members(fits, trained, valid.y)
+    ]
+    return combine(members, categorical, valid.names)
 
 
 def ensemble_digest(trained: Sequence[Trained], fits: Sequence[Fit], y: np.ndarray) -> str:
     """Return the digest of what the ensemble says of the validation rows; models themselves are not needed."""
     members = _members(fits, trained, y)
-    weights = vote(members, categorical=(), feature_names=()).weights
-    total = np.zeros(len(y))
-    for weight, member in zip(weights, members, strict=True):
-        total += weight * member.probability
-    return digest(total)
+    return digest(mix(vote(members), (member.probability for member in members)))
 
 
 def training_work(job: Job, calibration: Mapping[str, float] | None = None) -> dict[str, Any]:
@@ -229,7 +222,9 @@ def train_run(
     if resume:
         run = runs.get(resume)
         if {name: run.parameters.get(name) for name in what} != what or run.data_digest != dataset.digest:
-            raise InvalidArgument(f"Run {run.id} was of other data or recipes; resume it with what it was started with.")
+            raise InvalidArgument(
+                f"Run {run.id} was of other data or recipes; resume it with what it was started with."
+            )
         runs.update(run.id, status="running")
     else:
         parameters = {**what, "engine": engine_name, "n_workers": n_workers}
@@ -246,9 +241,7 @@ def train_run(
             runs.update(run.id, progress=share)
             tell(event.task, share)
 
-        ensemble, found = train(
-            job, engine_name=engine_name, n_workers=n_workers, checkpoint=checkpoint, on_event=seen
-        )
+        ensemble, found = train(job, engine_name=engine_name, n_workers=n_workers, checkpoint=checkpoint, on_event=seen)
         runs.add_events(run.id, [dataclasses.asdict(event) for event in events])
         scores = dataclasses.asdict(score(job.test.y, ensemble.predict_proba(job.test.X)))
         model = models.save(ensemble, run_id=run.id, scores=scores, encoder=dataset.encoder)
@@ -296,25 +289,9 @@ def _block_name(fit: Fit) -> str:
     return "train" if fit.shard is None else f"shard-{fit.shard}"
 
 
-def _parts(fits: Sequence[Fit]) -> dict[str, list[int]]:
-    """Return for each model, in order, where its parts stand among the fits."""
-    found: dict[str, list[int]] = {}
-    for index, fit in enumerate(fits):
-        name = fit.recipe.name if fit.shard is None else f"{fit.recipe.name}@{fit.shard}"
-        found.setdefault(name, []).append(index)
-    return found
-
-
 def _members(fits: Sequence[Fit], trained: Sequence[Trained], y: np.ndarray) -> list[Member]:
-    members = []
-    for name, indices in _parts(fits).items():
-        # Parts of a forest are of equal size, so the forest's probability is their mean, summed in their order.
-        probability = np.zeros(len(y))
-        for index in indices:
-            probability += trained[index].probability
-        probability /= len(indices)
-        members.append(Member(name, None, probability, score(y, probability)))
-    return members
+    merged = merge_probabilities((fit, result.probability) for fit, result in zip(fits, trained, strict=True))
+    return [Member(name, None, probability, score(y, probability)) for name, probability in merged.items()]
 
 
 def _joined(blocks: Sequence[FeatureBlock]) -> FeatureBlock:

@@ -44,7 +44,9 @@ def notebooks(lang: str = "en") -> dict[str, Path]:
         raise InvalidArgument(f"The notebooks are in {' and '.join(LANGUAGES)}, not in {lang!r}.")
     folder = ROOT / "notebooks" / lang
     if not folder.is_dir():
-        raise LabError(f"There are no notebooks at {folder}. labkit is used from a clone of its repository: run it there.")
+        raise LabError(
+            f"There are no notebooks at {folder}. labkit is used from a clone of its repository: run it there."
+        )
     return {path.stem: path for path in sorted(folder.glob("*.ipynb"))}
 
 

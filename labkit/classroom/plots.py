@@ -53,7 +53,8 @@ def plot_speedup(rows: Sequence[SpeedupRow], fits: Sequence[LawFit | Unfitted], 
     legend = figure.legend(
         *left.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9, frameon=False
     )
-    legend.set_title(" · ".join(notes), prop={"size": 8})
+    legend.set_title(" · ".join(notes))
+    legend.get_title().set_fontsize(8)
     return figure
 
 

@@ -36,8 +36,8 @@ def bench(
 ) -> None:
     """Measure sequential against parallel training and print the table.
 
-    Without options this is the quick profile: 30 days, 1 and 2 workers, 3 rounds. A Ray cluster that runs is used; where
-    none runs, one is started for this and ended again. One benchmark at a time runs on a machine; another waits.
+    Without options this is the quick profile: 30 days, 1 and 2 workers, 3 rounds. A Ray cluster that runs is used;
+    where none runs, one is started for this and ended again. One benchmark at a time runs on a machine; another waits.
     """
     lab = start()
     if full:
@@ -78,7 +78,14 @@ def run_benchmark(
         dataset = lab.prepare(days=days, scale=scale, on_progress=tell)
     check_memory(2 * max(workers), dataset.n_rows * len(dataset.encoder.names) * 4)
     source = notebook(NOTEBOOK, lab.settings.lang)
-    asked = {"workers": list(workers), "rounds": rounds, "days": days, "scale": scale, "engine": engine, "recipes": chosen}
+    asked = {
+        "workers": list(workers),
+        "rounds": rounds,
+        "days": days,
+        "scale": scale,
+        "engine": engine,
+        "recipes": chosen,
+    }
     run = lab.runs.start("benchmark", NOTEBOOK, asked, 0, dataset.digest, [host.fingerprint()])
     target = lab.folder.runs / f"{run.id}.ipynb"
     try:

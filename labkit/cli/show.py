@@ -54,7 +54,13 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Callable[[str, floa
     if quiet:
         yield lambda *_: None
     elif errors.is_terminal:
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TextColumn("{task.fields[what]}"))
+        columns = (
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[what]}"),
+        )
         with Progress(*columns, console=errors) as bar:
             task = bar.add_task(escape(title), total=1.0, what="")
             yield lambda what, fraction: bar.update(task, completed=fraction, what=escape(what))

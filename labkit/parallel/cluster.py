@@ -47,13 +47,7 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
         if head is None:
             raise ClusterError("No Ray cluster runs for this lab. Start one: labkit cluster start")
         address = head.address
-    node, _, port = address.removeprefix("ray://").rpartition(":")
-    if not node or not port.isdigit() or not 0 < int(port) <= 65535:
-        raise ClusterError(
-            f"A cluster's address looks like 127.0.0.1:6379, not {address!r}. Correct RAY_ADDRESS, or unset it."
-        )
-    if not answers(node, int(port), 3.0):
-        raise ClusterError(f"No Ray cluster answers at {address}. Start it, correct RAY_ADDRESS, or unset it.")
+    check_answers(address)
     for name, value in ray_environment(folder).items():
         os.environ.setdefault(name, value)
     import ray
@@ -68,6 +62,23 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
     except Exception as fault:
         raise ClusterError(_reason(address, str(fault), ray.__version__)) from fault
     return address
+
+
+def check_answers(address: str) -> None:
+    """Make sure that somebody listens at a cluster's address.
+
+    Raises
+    ------
+    ClusterError
+        If the address makes no sense, or nobody answers there within 3 s.
+    """
+    node, _, port = address.removeprefix("ray://").rpartition(":")
+    if not node or not port.isdigit() or not 0 < int(port) <= 65535:
+        raise ClusterError(
+            f"A cluster's address looks like 127.0.0.1:6379, not {address!r}. Correct RAY_ADDRESS, or unset it."
+        )
+    if not answers(node, int(port), 3.0):
+        raise ClusterError(f"No Ray cluster answers at {address}. Start it, correct RAY_ADDRESS, or unset it.")
 
 
 def detach() -> None:

@@ -80,7 +80,9 @@ def benchmark_run(
         block = next(iter(job.blocks.values()))
         calibration = calibrate(block, job.categorical, catalogue(recipes))
         prepared_s = time.perf_counter() - begun
-        with measuring_lease(f"benchmark {run.id}").acquired(wait_s=3600.0, on_wait=lambda who: tell(f"wait: {who}", 0.0)):
+        with measuring_lease(f"benchmark {run.id}").acquired(
+            wait_s=3600.0, on_wait=lambda who: tell(f"wait: {who}", 0.0)
+        ):
             found = measure(
                 Work(**training_work(job, calibration)), engines=engines, workers=workers, rounds=rounds,
                 on_progress=progress,

@@ -1,0 +1,73 @@
+# All commands of a clone. What takes part in `make lab` needs git, make and Python 3.11 or newer, nothing else.
+PYTHON ?= python3
+BENCH ?= --workers 1,2,4,8 --rounds 6
+PYTEST ?=
+LOCK ?=
+COMPILE = .venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(LOCK)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help lab bench test check test-python bench-engines format notebooks lock system-deps clean install install-dev \
+        check-format check-lint check-types check-imports check-notebooks check-project
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+lab: install ## set everything up, open JupyterLab, measure the first speedup table
+	@exec .venv/bin/labkit lab
+
+bench: install ## measure the full speedup table and print it
+	@exec .venv/bin/labkit bench $(BENCH)
+
+test: check test-python ## set everything up, then all checks and tests
+
+check: check-format check-lint check-types check-imports check-notebooks check-project ## format, lint, types, imports, notebooks, locks
+
+test-python: install-dev ## the tests; PYTEST="-k shard" picks some
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
+
+bench-engines: install-dev ## measure Ray against process pool and hardware limit
+	@.venv/bin/python -m tests.benchmarks.engines
+
+format: install-dev ## format the code and mend what lint can mend
+	@.venv/bin/python -m ruff format
+	@.venv/bin/python -m ruff check --fix
+
+notebooks: install-dev ## build the notebooks of each language from their source
+	@.venv/bin/python notebooks/build.py
+
+lock: install-dev ## resolve pyproject.toml into locks/; LOCK=--upgrade takes newer versions
+	@$(COMPILE) --group setup -o locks/uv.txt
+	@$(COMPILE) pyproject.toml -o locks/lab.txt
+	@$(COMPILE) pyproject.toml --extra dev --constraints locks/lab.txt -o locks/dev.txt
+
+system-deps: ## install the system packages of the tests (Debian, Ubuntu)
+	@sh setup/system-deps.sh
+
+clean: ## remove .venv and caches; `labkit clean` removes the lab's data
+	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+install:
+	@$(PYTHON) setup/install.py lab
+
+install-dev:
+	@$(PYTHON) setup/install.py dev
+
+check-format: install-dev
+	@.venv/bin/python -m ruff format --check
+
+check-lint: install-dev
+	@.venv/bin/python -m ruff check
+
+check-types: install-dev
+	@.venv/bin/python -m mypy
+
+check-imports: install-dev
+	@.venv/bin/lint-imports
+
+check-notebooks: install-dev
+	@.venv/bin/python notebooks/build.py --check
+
+check-project: install-dev
+	@.venv/bin/python -m pytest -q -p no:cacheprovider tests/test_project.py

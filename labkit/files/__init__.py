@@ -1,0 +1,1 @@
+"""Files that are whole or not there, leases that die with their holder, and the lab's folder."""

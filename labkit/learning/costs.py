@@ -1,0 +1,98 @@
+"""How long a fit will take: a guess that orders the tasks, the longest first."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from labkit.errors import InvalidArgument
+from labkit.learning.fitting import Fit, fit_model, plan_fits
+from labkit.learning.recipes import Recipe
+
+if TYPE_CHECKING:
+    from labkit.data.features import FeatureBlock
+
+REFERENCE_ROWS = 260_912
+REFERENCE_FEATURES = 24
+# How time grows with rows and with features: trees sort rows, and try only some features at a node.
+_EXPONENTS = {"hgb": (0.8, 1.0), "forest": (1.15, 0.5), "extra": (1.15, 0.5), "logistic": (1.0, 1.0)}
+
+
+def cost_s(fit: Fit, n_rows: int, n_features: int, calibration: Mapping[str, float] | None = None) -> float:
+    """Estimate the time of one fit.
+
+    Parameters
+    ----------
+    fit : Fit
+        A part of a forest costs its share of the trees.
+    n_rows, n_features : int
+        Both at least 1.
+    calibration : mapping of str to float, optional
+        This host's factors, by recipe, from `calibrate`; a recipe that it lacks counts with factor 1.
+
+    Returns
+    -------
+    float
+        Seconds on one thread.
+
+    Raises
+    ------
+    InvalidArgument
+        If there are no rows or no features.
+
+    Examples
+    --------
+    >>> from labkit.learning.recipes import catalogue
+    >>> fits = plan_fits(catalogue(["forest-60"]), seed=0)
+    >>> round(cost_s(fits[0], 260_912, 24), 2), round(sum(cost_s(fit, 260_912, 24) for fit in fits), 2)
+    (3.27, 9.8)
+    """
+    if n_rows < 1 or n_features < 1:
+        raise InvalidArgument(f"A fit needs rows and features, got {n_rows} and {n_features}.")
+    by_rows, by_features = _EXPONENTS[fit.recipe.family]
+    share = (fit.n_trees or 1) / (fit.recipe.n_trees or 1)
+    size: float = (n_rows / REFERENCE_ROWS) ** by_rows * (n_features / REFERENCE_FEATURES) ** by_features
+    return fit.recipe.reference_s * share * size * (calibration or {}).get(fit.recipe.name, 1.0)
+
+
+def calibrate(
+    block: FeatureBlock, categorical: tuple[int, ...], recipes: Iterable[Recipe], n_rows: int = 8000, seed: int = 0
+) -> dict[str, float]:
+    """Fit each recipe on a sample and compare with the estimate.
+
+    Parameters
+    ----------
+    block : FeatureBlock
+        Where the sample is drawn from, without replacement.
+    categorical : tuple of int
+        Which columns hold codes of categories.
+    recipes : iterable of Recipe
+        Of a forest, the first part is fitted.
+    n_rows : int
+        Size of the sample, at least 1; the whole block if that is smaller.
+    seed : int
+        Draws the sample.
+
+    Returns
+    -------
+    dict of str to float
+        Measured over estimated time, by recipe: above 1 is slower than the reference.
+    """
+    chosen = np.random.default_rng(seed).permutation(len(block.y))[:n_rows]
+    sample = dataclasses.replace(block, X=block.X[chosen], y=block.y[chosen])
+    first = [fit for fit in plan_fits(tuple(recipes), seed) if fit.part == 0]
+    # The faster of two: the first fit of a family pays for its imports too.
+    return {
+        fit.recipe.name: min(_measured_s(fit, sample, categorical) for _ in range(2)) / cost_s(fit, *sample.X.shape)
+        for fit in first
+    }
+
+
+def _measured_s(fit: Fit, block: FeatureBlock, categorical: tuple[int, ...]) -> float:
+    started_s = time.perf_counter()
+    fit_model(fit, block, categorical)
+    return time.perf_counter() - started_s

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import string
+import tomllib
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from labkit.classroom.text import LANGUAGES, number, percent, t
+from labkit.errors import UnknownName
+from labkit.scaling import table
+
+TEXTS = tomllib.loads(resources.files("labkit.classroom").joinpath("texts.toml").read_text(encoding="utf-8"))
+
+
+def entries(node: dict[str, Any], path: str = "") -> dict[str, dict[str, str]]:
+    if all(isinstance(value, str) for value in node.values()):
+        return {path[1:]: node}
+    return {key: text for name, inner in node.items() for key, text in entries(inner, f"{path}.{name}").items()}
+
+
+def test_every_text_has_all_languages_and_the_same_placeholders() -> None:
+    assert len(entries(TEXTS)) > 20
+    for key, by_language in entries(TEXTS).items():
+        assert set(by_language) == set(LANGUAGES), key
+        fields = [
+            sorted(name or "" for _, name, _, _ in string.Formatter().parse(by_language[lang]) if name is not None)
+            for lang in LANGUAGES
+        ]
+        assert fields[0] == fields[1], key
+
+
+def test_every_mark_has_a_text() -> None:
+    marks = {table.SMT, table.OVER_SUBSCRIBED, table.UNSTABLE, table.STEAL, table.LOAD}
+    assert set(TEXTS["mark"]) == marks
+
+
+def test_placeholders_are_filled_in() -> None:
+    assert t("plot.unfitted", "es", law="USL", n_cores=4) == "USL sin ajustar: necesita 4 núcleos"
+
+
+@pytest.mark.parametrize("key", ["plot.nothing", "plot", "plot.ideal.en", "plot.ideal.en.more", ""])
+def test_a_missing_text_is_an_error_that_names_it(key: str) -> None:
+    with pytest.raises(KeyError) as caught:
+        t(key, "en")
+    assert caught.value.args == (key,)
+
+
+def test_an_unknown_language_is_refused() -> None:
+    with pytest.raises(UnknownName, match="en, es"):
+        t("plot.ideal", "fr")
+    with pytest.raises(UnknownName, match="en, es"):
+        number(1.0, "fr")
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "en", "es"),
+    [
+        (1.835, 2, "1.83", "1,83"),
+        (-0.5, 1, "-0.5", "-0,5"),
+        (9999, 0, "9999", "9999"),
+        (1234567.8, 1, "1,234,567.8", "1\N{NO-BREAK SPACE}234\N{NO-BREAK SPACE}567,8"),
+    ],
+)
+def test_numbers_are_written_as_the_language_writes_them(value: float, digits: int, en: str, es: str) -> None:
+    assert (number(value, "en", digits), number(value, "es", digits)) == (en, es)
+
+
+def test_percentages_have_a_space_in_spanish() -> None:
+    assert (percent(0.969, "en", 1), percent(0.969, "es", 1)) == ("96.9%", "96,9\N{NO-BREAK SPACE}%")
