@@ -96,9 +96,11 @@ def make_venv() -> None:
     say("making .venv")
     command = [os.path.realpath(sys.executable), "-m", "venv", VENV]  # a Python not in the .venv that has just gone
     able = importlib.util.find_spec("ensurepip") is not None
-    if not able or subprocess.run(command, stdout=subprocess.DEVNULL).returncode:
+    # Its output is kept back: Ctrl-C would print a traceback.
+    if not able or (made := subprocess.run(command, capture_output=True, text=True)).returncode:
+        why = made.stdout + made.stderr if able else "Python's ensurepip is missing"
         line = f"{'' if os.geteuid() == 0 else 'sudo '}apt-get install -y python3-venv"
-        sys.exit(f"labkit: this Python cannot make a .venv. On Debian and Ubuntu, this line mends it:\n\n    {line}\n")
+        sys.exit(f"labkit: cannot make .venv: {why}\nOn Debian and Ubuntu, this line most often helps:\n\n    {line}\n")
 
 
 def remove_venv() -> None:
@@ -114,9 +116,11 @@ def uv_install(*arguments: str) -> None:
     for section in (":env:", "install", "global"):
         for name in UV_NAMES.keys() & {key.removeprefix(f"{section}.") for key in settings}:
             environment.setdefault(UV_NAMES[name], ast.literal_eval(settings[f"{section}.{name}"]))
-    cache = Path(os.environ.get("UV_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
-    nearest = next(place for place in (cache.absolute(), *cache.absolute().parents) if place.exists())
-    if not (nearest.is_dir() and os.access(nearest, os.W_OK)):
+    try:
+        cache = Path(subprocess.check_output([PYTHON, "-m", "uv", "cache", "dir"], env=environment, text=True).strip())
+        cache.mkdir(parents=True, exist_ok=True)
+        os.utime(cache)  # fails where nothing can be written
+    except OSError:
         environment["UV_NO_CACHE"] = "1"
     run("uv", "pip", "install", "--python", str(PYTHON), *arguments, environment=environment)
 
@@ -125,13 +129,12 @@ def run(*module: str, environment: dict[str, str] | None = None) -> None:
     """Run a module of the .venv's Python, or say that it failed and what may help."""
     if subprocess.run([PYTHON, "-m", *module], cwd=ROOT, env=environment).returncode:
         sys.exit(
-            "labkit: that failed; the lines above say why. It needs 2 GB of disk, and a network that reaches the Python "
-            "package index or a mirror (pip config set global.index-url …). Then run the same command again."
+            "labkit: that failed; the lines above say why. It needs 2 GB of disk, and a network that reaches the Python"
+            " package index or a mirror (pip config set global.index-url …). Then run the same command again."
         )
 
 
-def say(text: str) -> None:
-    """Print one line of progress."""
+def say(text: str) -> None:  # one line of progress
     print(f"labkit: {text}", flush=True)
 
 

@@ -137,7 +137,8 @@ def _fit(series: pl.Series, column: Column) -> tuple[pl.Series, list[str]]:
     if series.dtype.is_float():
         series = series.fill_nan(None)
     try:
-        fitted = series.cast(column.stored, strict=False)
+        text_day = column.type == "date" and series.dtype == pl.String
+        fitted = series.str.to_date("%Y-%m-%d", strict=False) if text_day else series.cast(column.stored, strict=False)
     except pl.exceptions.PolarsError:  # between some types there is no way at all
         return series, [f"holds {series.dtype}, not {column.type}"]
     changed = series.is_not_null() & fitted.is_null()

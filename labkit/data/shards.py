@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Generic, TypeVar
 
-import fsspec
 import numpy as np
 import polars as pl
 
-from labkit.errors import InvalidArgument, InvalidData, StorageError
-from labkit.files.whole import write_whole
+from labkit.errors import InvalidArgument, InvalidData
+from labkit.files.urls import read_url, write_url
 
 Day = TypeVar("Day", date, tuple[date, int])  # a real day, or a drawn one with the number of its draw
 
@@ -151,16 +150,7 @@ def write_shard(frame: pl.DataFrame, url: str) -> Shard:
     buffer = io.BytesIO()
     frame.rechunk().write_parquet(buffer, compression="zstd", row_group_size=100_000)
     content = buffer.getvalue()
-    fs, path = fsspec.url_to_fs(url)
-    if "file" in (fs.protocol if isinstance(fs.protocol, tuple) else (fs.protocol,)):
-        write_whole(path, content)
-    else:  # object stores show an object only once it is whole
-        try:
-            fs.pipe_file(path, content)
-        except OSError as fault:
-            raise StorageError(
-                f"The shard {url} cannot be written ({fault}): check the address and the rights."
-            ) from fault
+    write_url(url, content)
     return Shard(url, len(frame), len(content), hashlib.sha256(content).hexdigest())
 
 
@@ -174,11 +164,7 @@ def read_shard(shard: Shard) -> pl.DataFrame:
     StorageError
         If it cannot be read.
     """
-    fs, path = fsspec.url_to_fs(shard.url)
-    try:
-        content = fs.cat_file(path)
-    except OSError as fault:
-        raise StorageError(f"The shard {shard.url} cannot be read ({fault}): prepare the data again.") from fault
+    content = read_url(shard.url)
     if len(content) != shard.n_bytes or hashlib.sha256(content).hexdigest() != shard.digest:
         raise InvalidData(
             f"The shard {shard.url} was cut short or changed: it should have {shard.n_bytes} bytes and has "

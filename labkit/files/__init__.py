@@ -1,1 +1,1 @@
-"""Files that are whole or not there, leases that die with their holder, and the lab's folder."""
+"""The lab's folder: files that are whole or not there, and leases that one process holds at a time."""

@@ -1,25 +1,26 @@
-"""The lab's folder: all state on disk. Deleting it is a full reset."""
+"""The lab's folder: all that a lab keeps on disk; removing it is a full reset."""
 
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from pathlib import Path
 
-from labkit.errors import OldLayout
+from labkit.errors import OldLayout, StorageError
 from labkit.files.lease import Lease
-from labkit.files.whole import told_clearly, write_whole
+from labkit.files.whole import MARK, clear_errors, write_whole
 
 LAYOUT = 1
 
 
 @dataclasses.dataclass(frozen=True)
 class LabFolder:
-    """Where a lab keeps its state.
+    """Where everything of a lab lies.
 
     Parameters
     ----------
     root : Path
-        The folder; `ensure` makes it.
+        The folder itself.
     """
 
     root: Path
@@ -41,42 +42,58 @@ class LabFolder:
 
     @property
     def logs(self) -> Path:
-        """Logs of what serves in the background."""
+        """What services print."""
         return self.root / "logs"
 
     @property
     def token(self) -> Path:
-        """The file with the Ray token."""
+        """The file with the lab's token."""
         return self.root / "token"
 
     @property
     def database_url(self) -> str:
-        """The database that is used where no other is named."""
-        return f"sqlite:///{self.root / 'lab.db'}"
+        """URL of the lab's own SQLite database."""
+        return f"sqlite:///{self.root.absolute() / 'lab.db'}"
 
     def lease(self, name: str, purpose: str) -> Lease:
-        """Return the lease of a name in this lab."""
-        return Lease(self.root / "leases" / name, purpose)
+        """Return one of the lab's leases; `purpose` completes "Cannot … now"."""
+        return Lease(self.root / f"{name}.lock", purpose)
 
     def ensure(self) -> None:
-        """Make the folder, and make sure that it can be written and is of this version.
+        """Make the folder, for its owner alone, or check the one that is there.
 
         Raises
         ------
         StorageError
-            If it cannot be made or written.
+            If it cannot be written, or is somebody's folder that is no lab.
         OldLayout
             If another version of labkit made it.
         """
-        mark = self.root / "layout"
-        with told_clearly(mark):
+        with clear_errors(self.root):
             self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            found = mark.read_text().strip() if mark.exists() else None
-        if found is not None and found != str(LAYOUT):
+            self._check_layout()
+            with tempfile.TemporaryFile(dir=self.root, buffering=0) as probe:
+                probe.write(bytes(4096))
+            for folder in (self.data, self.models, self.runs, self.logs):
+                folder.mkdir(exist_ok=True)
+
+    def _check_layout(self) -> None:
+        layout = self.root / "layout"
+        if not layout.exists():
+            if strangers := sorted(path.name for path in self.root.iterdir() if not _is_ours(path)):
+                raise StorageError(
+                    f"{self.root} is no lab folder, and not empty (it holds {strangers[0]}): "
+                    "choose an empty or a new folder by LABKIT_HOME."
+                )
+            write_whole(layout, f"{LAYOUT}\n")
+        elif (found := layout.read_text(errors="replace").strip()) != str(LAYOUT):
             raise OldLayout(
-                f"{self.root} has layout {found}, this labkit needs {LAYOUT}: another version made it. Set LABKIT_HOME"
-                " to another folder, or remove this one and all its runs: labkit clean"
+                f"The lab folder {self.root} is of layout {found[:20] or 'unknown'}, this labkit needs layout {LAYOUT}. "
+                "Begin anew with `labkit clean`, which removes all runs and models in it, or choose another folder by "
+                "LABKIT_HOME."
             )
-        if found is None:
-            write_whole(mark, f"{LAYOUT}\n")
-        write_whole(self.root / ".writable", "")
+
+
+def _is_ours(path: Path) -> bool:
+    # A lease may be there first, another process may be writing the layout, and a fresh disk has its lost+found.
+    return path.suffix == ".lock" or path.name.startswith(MARK) or path.name == "lost+found"

@@ -1,98 +1,119 @@
-"""Write files and folders whole or not at all, however the writing ends."""
+"""Files and folders that are whole or not there, whatever ends the program that writes them."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from labkit.errors import NotEnoughDisk, StorageError
+from labkit import host
+from labkit.errors import StorageError
 
-_PREFIX = ".half-"
+# Unfinished work is named after its writer, so that the next one can tell what a killed program left behind.
+MARK = ".labkit-"
 
-
-@contextlib.contextmanager
-def told_clearly(path: Path) -> Iterator[None]:
-    """Turn what the system says of a path that cannot be written into what a person can do about it."""
-    try:
-        yield
-    except OSError as fault:
-        if isinstance(fault, StorageError | NotEnoughDisk):
-            raise
-        if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = _free_bytes(path)
-            raise StorageError(
-                f"The disk of {path.parent} is full ({free / 1e6:,.1f} MB left). Free some, or set LABKIT_HOME to a"
-                " folder on another disk."
-            ) from fault
-        if fault.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise StorageError(
-                f"{path.parent} cannot be written ({fault.strerror}). Correct its permissions, or set LABKIT_HOME to a"
-                " folder of yours."
-            ) from fault
-        raise StorageError(f"{path} cannot be written: {fault.strerror or fault}.") from fault
+_WHAT_NEXT = {
+    errno.ENOSPC: "the disk is full: free some space, or choose a folder on another disk by LABKIT_HOME",
+    errno.EDQUOT: "your disk quota is used up: free some space, or choose another folder by LABKIT_HOME",
+    errno.EROFS: "it is on a read-only disk: choose a folder that can be written by LABKIT_HOME",
+    errno.EACCES: "you may not do that there: correct its owner or rights, or choose another folder by LABKIT_HOME",
+    errno.EPERM: "you may not do that there: correct its owner or rights, or choose another folder by LABKIT_HOME",
+}
 
 
-def write_whole(path: Path, data: bytes | str) -> None:
-    """Write a file whole, or leave what was there.
+def write_whole(path: str | Path, data: bytes | str, *, mode: int = 0o666) -> None:
+    """Write a file so that it is there as a whole or, after any crash, as it was before.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder is made where it is missing.
+    data : bytes or str
+        Text is written as UTF-8.
+    mode : int
+        The new file's rights, less the process's umask; 0o600 for what nobody else may read.
 
     Raises
     ------
     StorageError
-        If the folder cannot be written, or the disk is full.
+        If the disk is full or read-only, or the folder may not be written.
     """
+    path = Path(path)
     content = data.encode() if isinstance(data, str) else data
-    with told_clearly(path):
+    with clear_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_PREFIX)
+        scratch = path.parent / _scratch_name()
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.chmod(name, 0o644)
-            os.replace(name, path)
+            os.replace(scratch, path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            scratch.unlink(missing_ok=True)
             raise
+        _sync_folder(path.parent)
 
 
 @contextlib.contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a new folder beside `path` that takes its place when the block ends well, and vanishes otherwise.
+def whole_folder(path: str | Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that takes its place once the block succeeds, and vanishes if it fails.
 
     Raises
     ------
     StorageError
-        If the folder cannot be written, or the disk is full.
+        If it cannot be written there, or `path` holds something already.
     """
-    with told_clearly(path):
+    path = Path(path)
+    with clear_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        half = Path(tempfile.mkdtemp(dir=path.parent, prefix=_PREFIX))
+        _sweep(path.parent)
+        scratch = path.parent / _scratch_name()
+        scratch.mkdir()
     try:
-        with told_clearly(path):
-            yield half
-            half.chmod(0o755)
-            if path.exists():
-                shutil.rmtree(path)
-            os.replace(half, path)
+        yield scratch
+        with clear_errors(path.parent):
+            os.rename(scratch, path)
+            _sync_folder(path.parent)
     except BaseException:
-        shutil.rmtree(half, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
         raise
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed process left half written directly in a folder; nobody else may be writing there."""
-    for left in folder.glob(f"{_PREFIX}*"):
-        if left.is_dir():
+@contextlib.contextmanager
+def clear_errors(place: str | Path, action: str = "written") -> Iterator[None]:
+    """Say what is wrong with a place, and what to do, where the system only gives an error number."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as fault:
+        reason = _WHAT_NEXT.get(fault.errno or 0, fault.strerror or str(fault))
+        raise StorageError(f"{place} cannot be {action}: {reason}.") from fault
+
+
+def _scratch_name() -> str:
+    return f"{MARK}{os.getpid()}-{secrets.token_hex(4)}.part"
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed programs left unfinished."""
+    for left in folder.glob(f"{MARK}*.part"):
+        pid = left.name.removeprefix(MARK).partition("-")[0]
+        if pid.isdigit() and not host.is_alive(int(pid), None):
             shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+            left.unlink(missing_ok=True) if not left.is_dir() else None
 
 
-def _free_bytes(path: Path) -> int:
-    return shutil.disk_usage(next(parent for parent in path.absolute().parents if parent.exists())).free
+def _sync_folder(folder: Path) -> None:
+    """Make a rename outlast a power cut, where the file system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

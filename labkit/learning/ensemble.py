@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from labkit.errors import InvalidArgument
-from labkit.learning.fitting import predict_late
 from labkit.learning.scores import Scores
 
 
@@ -65,27 +64,26 @@ class Ensemble:
         X = as_features(X, len(self.feature_names))
         if not len(X):
             return np.zeros(0)
-        return mix(self.weights, (predict_late(model, X) for model in self.models))
+        return mix(self.weights, (model.predict_proba(X)[:, 1] for model in self.models))
 
 
 def vote(members: Sequence[Member]) -> tuple[float, ...]:
     """Weigh members by how much better than guessing they rank: ROC AUC − 0.5, at least 0, made to sum to 1.
 
-        Where no member is better than guessing, all weigh the same.
+    Where no member is better than guessing, all weigh the same.
 
-        Raises
-        ------
-        InvalidArgument
-            If nobody votes.
+    Raises
+    ------
+    InvalidArgument
+        If nobody votes.
 
-        Examples
-        --------
-        >>> from labkit.learning.fitting import predict_late
-    from labkit.learning.scores import Scores
-        >>> aucs = [0.8, 0.6, 0.4]
-        >>> members = [Member("m", None, np.zeros(1), Scores(auc, 0.0, 0.0, 0.0)) for auc in aucs]
-        >>> [round(weight, 3) for weight in vote(members)]
-        [0.75, 0.25, 0.0]
+    Examples
+    --------
+    >>> from labkit.learning.scores import Scores
+    >>> aucs = [0.8, 0.6, 0.4]
+    >>> members = [Member("m", None, np.zeros(1), Scores(auc, 0.0, 0.0, 0.0)) for auc in aucs]
+    >>> [round(weight, 3) for weight in vote(members)]
+    [0.75, 0.25, 0.0]
     """
     if not members:
         raise InvalidArgument("An ensemble needs at least one member.")

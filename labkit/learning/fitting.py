@@ -146,13 +146,10 @@ def fit_model(fit: Fit, block: FeatureBlock, categorical: tuple[int, ...]) -> An
 
     # Sums over several threads would end in other last bits. Linear models learn in double precision.
     with threadpool_limits(1):
-        X = block.X.astype(np.float64) if fit.recipe.family == "logistic" else _writable(block.X)
+        # Shared memory is read-only: scikit-learn 1.9 then refuses missing values in forests, so they get a copy.
+        kind = np.float64 if fit.recipe.family == "logistic" else np.float32
+        X = np.require(block.X, kind, ["C", "W"])
         return _estimator(fit, X.shape[1], categorical).fit(X, block.y)
-
-
-def predict_late(model: Any, X: np.ndarray) -> np.ndarray:
-    """Return a model's probabilities of being late, float64 (n_rows,), for features of shape (n_rows, n_features)."""
-    return np.ascontiguousarray(model.predict_proba(_writable(X))[:, 1], dtype=np.float64)
 
 
 def merge_parts(trained: Iterable[tuple[Fit, Any]]) -> dict[str, Any]:
@@ -183,11 +180,6 @@ def merge_probabilities(trained: Iterable[tuple[Fit, np.ndarray]]) -> dict[str, 
         total = sum(fit.n_trees or 1 for fit, _ in parts)
         merged[name] = np.sum([(fit.n_trees or 1) / total * probability for fit, probability in parts], axis=0)
     return merged
-
-
-def _writable(X: np.ndarray) -> np.ndarray:
-    """Copy features only if they are read-only, as shared memory is: scikit-learn 1.9 then refuses missing values."""
-    return np.require(X, np.float32, ["C", "W"])
 
 
 def _by_member(trained: Iterable[tuple[Fit, _Result]]) -> dict[str, list[tuple[Fit, _Result]]]:

@@ -54,6 +54,8 @@ def test_lossless_types_are_cast_and_others_refused(flights):
         pl.col("day").cast(pl.String), pl.col("flight").cast(pl.String), pl.col("seats").cast(float)
     )
     assert validate(text).equals(rows)
+    with pytest.raises(InvalidData, match=r"day has 3 values not date \(row 0: '1 May'\)"):
+        validate(rows.with_columns(day=pl.lit("1 May")))
     with pytest.raises(InvalidData, match="seats has 3 values not int"):
         validate(rows.with_columns(seats=pl.lit(100.5)))
     with pytest.raises(InvalidData, match="flight has 3 values not int"):
@@ -78,6 +80,13 @@ def test_rows_to_predict_may_leave_out_what_may_be_missing(flights):
     assert rows["temp"].null_count() == 2
     with pytest.raises(InvalidData, match="carrier is missing"):
         validate(flights.head(2).select(required).drop("carrier"), only_known=True)
+
+
+def test_a_column_of_nothing_is_fine_where_it_may_be_missing(flights):
+    rows = flights.head(2)
+    assert validate(rows.with_columns(temp=pl.lit(None), tailnum=pl.lit(None)))["temp"].dtype == pl.Float64
+    with pytest.raises(InvalidData, match="carrier has 2 values missing"):
+        validate(rows.with_columns(carrier=pl.lit(None)))
 
 
 def test_no_rows_are_valid_rows(flights):

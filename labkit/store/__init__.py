@@ -1,0 +1,1 @@
+"""What was measured and trained: runs, events and models in a database, their artefacts in a folder."""

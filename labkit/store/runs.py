@@ -1,0 +1,190 @@
+"""Runs: everything that a person sees is drawn from these records."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+from sqlalchemy import select
+
+from labkit.errors import InvalidData, UnknownName
+from labkit.host import is_alive
+from labkit.store.artefacts import Artefacts
+from labkit.store.database import CheckpointRow, EventRow, RunRow, now, open_database, reading, writing
+
+STATUSES = ("running", "finished", "failed", "interrupted")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run, as it stands in the database.
+
+    `status` is "running", "finished", "failed" or "interrupted"; times are UTC; `progress` is 0–1.
+    """
+
+    id: str
+    kind: str
+    name: str
+    status: str
+    parameters: dict[str, Any]
+    seed: int
+    data_digest: str
+    fingerprints: list[Any]
+    owner: dict[str, Any]
+    progress: float
+    created: str
+    finished: str | None
+    error: str | None
+    results: dict[str, Any]
+
+
+class RunStore:
+    """All runs of a lab.
+
+    Parameters
+    ----------
+    url : str
+        The database.
+    artefacts : str
+        Where files go: a folder, or an fsspec URL.
+    """
+
+    def __init__(self, url: str, artefacts: str) -> None:
+        self._engine, self._artefacts = open_database(url), Artefacts(artefacts)
+
+    def start(
+        self,
+        kind: str,
+        name: str,
+        parameters: Mapping[str, Any],
+        seed: int,
+        data_digest: str,
+        fingerprints: Sequence[Mapping[str, Any]],
+    ) -> Run:
+        """Begin a run that belongs to this process."""
+        me = psutil.Process()
+        row = RunRow(
+            id=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", kind=kind, name=name, status="running",
+            parameters=dict(parameters), seed=seed, data_digest=data_digest, fingerprints=[dict(f) for f in fingerprints],
+            owner={"pid": os.getpid(), "created": me.create_time()}, created=now(), progress=0.0, results={},
+        )  # fmt: skip
+        with writing(self._engine) as session:
+            session.add(row)
+        return _run(row)
+
+    def update(self, run_id: str, **changes: Any) -> None:
+        """Change some of a run: `progress`, `status`, `results`, `error`, `fingerprints`, `owner`."""
+        with writing(self._engine) as session:
+            row = session.get_one(RunRow, run_id)
+            for name, value in changes.items():
+                setattr(row, name, value)
+            if changes.get("status") in STATUSES[1:]:
+                row.finished = now()
+            elif changes.get("status") == "running":
+                me = psutil.Process()
+                row.finished, row.error, row.owner = None, None, {"pid": me.pid, "created": me.create_time()}
+
+    def get(self, run_id: str) -> Run:
+        """Return a run by its id, or the beginning of it.
+
+        Raises
+        ------
+        UnknownName
+            If there is none, or more than one begins so.
+        """
+        with reading(self._engine) as session:
+            row = session.get(RunRow, run_id)
+            if row is None:
+                begins = RunRow.id.startswith(run_id, autoescape=True)
+                found = session.scalars(select(RunRow).where(begins).limit(2)).all()
+                if len(found) != 1 or not run_id:
+                    many = "more than one run begins" if found else "no run begins"
+                    raise UnknownName(f"There is {many} with {run_id!r}. See: labkit runs list")
+                row = found[0]
+            return _run(row)
+
+    def list(self, kind: str | None = None, status: str | None = None, limit: int = 20) -> list[Run]:
+        """Return runs, the newest first."""
+        query = select(RunRow).order_by(RunRow.created.desc(), RunRow.id.desc()).limit(limit)
+        if kind is not None:
+            query = query.where(RunRow.kind == kind)
+        if status is not None:
+            query = query.where(RunRow.status == status)
+        with reading(self._engine) as session:
+            return [_run(row) for row in session.scalars(query)]
+
+    def reconcile(self) -> None:
+        """Mark runs as interrupted whose process is no longer there."""
+        for run in self.list(status="running", limit=1000):
+            if not is_alive(run.owner.get("pid", -1), run.owner.get("created")):
+                self.update(run.id, status="interrupted", error="its process ended before it did")
+
+    def add_events(self, run_id: str, events: Iterable[Mapping[str, Any]]) -> None:
+        """Keep task events of a run."""
+        with writing(self._engine) as session:
+            session.add_all(EventRow(run_id=run_id, content=dict(event)) for event in events)
+
+    def events(self, run_id: str) -> list[dict[str, Any]]:
+        """Return a run's task events, in the order they were kept."""
+        with reading(self._engine) as session:
+            query = select(EventRow).where(EventRow.run_id == run_id).order_by(EventRow.id)
+            return [row.content for row in session.scalars(query)]
+
+    def export(self, run_id: str, *, events: bool = True) -> dict[str, Any]:
+        """Return a run's whole record, ready for JSON."""
+        run = self.get(run_id)
+        record = dataclasses.asdict(run) | {"artefacts": self.artefacts(run.id)}
+        return record | {"events": self.events(run.id)} if events else record
+
+    def save_artefact(self, run_id: str, name: str, content: bytes) -> None:
+        """Keep a file of a run."""
+        self._artefacts.write(run_id, name, content)
+
+    def read_artefact(self, run_id: str, name: str) -> bytes:
+        """Return a file of a run."""
+        return self._artefacts.read(run_id, name)
+
+    def artefacts(self, run_id: str) -> list[str]:  # type: ignore[valid-type]  # mypy takes `list` for the method above
+        """Return the names of a run's files."""
+        return self._artefacts.list(run_id)
+
+    def checkpoint(self, run_id: str) -> RunCheckpoint:
+        """Return where a run keeps what it has finished."""
+        return RunCheckpoint(self, run_id)
+
+
+class RunCheckpoint:
+    """Finished results of a run, as bytes: first the file, then the row that names it, so that none is half there."""
+
+    def __init__(self, store: RunStore, run_id: str) -> None:
+        self._engine, self._artefacts, self._owner, self._run_id = (
+            store._engine,
+            store._artefacts,
+            f"{run_id}.kept",
+            run_id,
+        )
+
+    def load(self, key: str) -> bytes | None:
+        """Return a finished result; None where there is none, or no longer whole."""
+        with reading(self._engine) as session:
+            row = session.get(CheckpointRow, (self._run_id, key))
+        try:
+            return None if row is None else self._artefacts.read(self._owner, row.artefact, row.digest)
+        except (InvalidData, UnknownName):
+            return None
+
+    def save(self, key: str, content: bytes) -> None:
+        """Keep a finished result."""
+        name = key.replace("/", "-")
+        digest = self._artefacts.write(self._owner, name, content)
+        with writing(self._engine) as session:
+            session.merge(CheckpointRow(run_id=self._run_id, key=key, artefact=name, digest=digest))
+
+
+def _run(row: RunRow) -> Run:
+    return Run(**{field.name: getattr(row, field.name) for field in dataclasses.fields(Run)})
