@@ -64,7 +64,7 @@ check-types: install-dev
 	@.venv/bin/python -m mypy
 
 check-imports: install-dev
-	@.venv/bin/lint-imports
+	@.venv/bin/lint-imports --no-logo
 
 check-notebooks: install-dev
 	@.venv/bin/python notebooks/build.py --check

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 import pytest
-from _pytest.terminal import TerminalReporter
 
 
 def _n_skipped(config: pytest.Config) -> int:
@@ -20,7 +19,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-def pytest_terminal_summary(terminalreporter: TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     if n_skipped := _n_skipped(config):
         if os.environ.get("LABKIT_NO_SKIPS") == "1":
             terminalreporter.write_line(f"{n_skipped} skipped, and LABKIT_NO_SKIPS=1 allows none.", red=True)

@@ -20,7 +20,7 @@ _CREATED_TOLERANCE_S = 1.0
 
 
 def usable_cpus() -> int:
-    """Return how many CPUs this process may use at once: its affinity, and its cgroup's quota rounded down; at least 1."""
+    """Return how many CPUs this process may use at once: by affinity and cgroup quota, rounded down, at least 1."""
     return max(1, min(len(_affinity()), int(cpu_quota(_ROOT))))
 
 
@@ -73,7 +73,7 @@ def fingerprint() -> dict[str, Any]:
     """
     from importlib import metadata
 
-    packages = {}
+    packages: dict[str, str | None] = {}
     for name in _PACKAGES:
         try:
             packages[name] = metadata.version(name)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -22,7 +21,7 @@ import psutil
 
 from labkit.errors import InvalidArgument, LabError, TaskFailed, UnknownName
 from labkit.parallel.pinning import ONE_THREAD, environment
-from labkit.parallel.service import end_service, log_tail
+from labkit.parallel.service import die_with_parent, end_service, log_tail
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("en", "es")
@@ -133,7 +132,7 @@ def execute(order: Path) -> int:
     import papermill
 
     asked = json.loads(order.read_text())
-    _die_with_parent()
+    die_with_parent()
     with environment({**ONE_THREAD, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}):
         try:
             papermill.execute_notebook(
@@ -144,16 +143,6 @@ def execute(order: Path) -> int:
             Path(f"{order}.error").write_text(f"cell {fault.exec_count}: {fault.ename}: {fault.evalue}")
             return _FAILED
     return 0
-
-
-def _die_with_parent() -> None:
-    """End with the process that asked, even if that one is killed."""
-    import ctypes
-    import signal
-
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-    if os.getppid() == 1:
-        sys.exit(1)
 
 
 if __name__ == "__main__":

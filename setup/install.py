@@ -69,14 +69,13 @@ def install(profile: str) -> None:
     """Make .venv or bring it up to date; a failure leaves none, or the one before."""
     before = found_stamp()
     profile = "dev" if before.endswith(" dev\n") else profile  # the lab takes no developers' packages away
-    lock = f"locks/{profile}.txt"
     try:
         STAMP.unlink() if before else make_venv()
         say("installing uv, which installs the rest")
-        run("pip", "install", "--quiet", "--require-hashes", "-r", "locks/uv.txt")
-        say(f"installing the packages of {lock}: some 500 MB, which takes minutes the first time")
+        run("pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", "locks/uv.txt")
+        say(f"installing the packages of locks/{profile}.txt: some 500 MB, which takes minutes the first time")
         quiet = [] if sys.stderr.isatty() else ["--quiet"]  # on a terminal uv draws its own progress
-        uv_install(*quiet, "--require-hashes", "-r", lock)
+        uv_install(*quiet, "--require-hashes", "-r", f"locks/{profile}.txt")
         say("installing labkit itself")
         uv_install("--quiet", "--no-deps", "--editable", ".")
         STAMP.write_text(stamp(profile), encoding="utf-8")
@@ -95,10 +94,10 @@ def make_venv() -> None:
         remove_venv()
     say("making .venv")
     command = [os.path.realpath(sys.executable), "-m", "venv", VENV]  # a Python not in the .venv that has just gone
-    able = importlib.util.find_spec("ensurepip") is not None
-    # Its output is kept back: Ctrl-C would print a traceback.
-    if not able or (made := subprocess.run(command, capture_output=True, text=True)).returncode:
-        why = made.stdout + made.stderr if able else "Python's ensurepip is missing"
+    # The output is kept back, or Ctrl-C would show a traceback.
+    made = subprocess.run(command, capture_output=True, text=True) if importlib.util.find_spec("ensurepip") else None
+    if made is None or made.returncode:
+        why = made.stdout + made.stderr if made else "Python's ensurepip is missing."
         line = f"{'' if os.geteuid() == 0 else 'sudo '}apt-get install -y python3-venv"
         sys.exit(f"labkit: cannot make .venv: {why}\nOn Debian and Ubuntu, this line most often helps:\n\n    {line}\n")
 
@@ -134,7 +133,8 @@ def run(*module: str, environment: dict[str, str] | None = None) -> None:
         )
 
 
-def say(text: str) -> None:  # one line of progress
+def say(text: str) -> None:
+    """Print one line of progress."""
     print(f"labkit: {text}", flush=True)
 
 

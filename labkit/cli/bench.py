@@ -119,7 +119,7 @@ def using_cluster(lab: Lab, ray_port: int) -> Any:
     found = find_head(lab.folder)
     if found is None:
         with progress("Ray head"):
-            found = start_head(lab.folder, port=ray_port)
+            found = start_head(lab.folder, port=ray_port, with_parent=True)
         try:
             yield found.address
         finally:

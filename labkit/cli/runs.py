@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def list_(
     """List runs, the newest first; those whose process has died are marked as interrupted."""
     store = start().runs
     store.reconcile()
-    found = [store.export(run.id, events=False) for run in store.list(kind=kind, limit=limit)]
+    found = [dataclasses.asdict(run) for run in store.list(kind=kind, limit=limit)]
     if as_json:
         show_json(found)
     elif found:
@@ -57,7 +58,7 @@ def show(run: str = typer.Argument(help="Its id, or the beginning of it."), as_j
 def compare(run: list[str] = typer.Argument(help="Two or more benchmarks."), as_json: Json = False) -> None:  # noqa: B008
     """Put benchmarks side by side; tables of different hosts or data are never merged, only told apart."""
     lab = start()
-    records = [lab.runs.export(name, events=False) for name in run]
+    records = [dataclasses.asdict(lab.runs.get(name)) for name in run]
     if len(records) < 2:
         raise InvalidArgument("Name at least two runs to compare.")
     if any("tables" not in (record["results"] or {}) for record in records):

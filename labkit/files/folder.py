@@ -88,9 +88,9 @@ class LabFolder:
             write_whole(layout, f"{LAYOUT}\n")
         elif (found := layout.read_text(errors="replace").strip()) != str(LAYOUT):
             raise OldLayout(
-                f"The lab folder {self.root} is of layout {found[:20] or 'unknown'}, this labkit needs layout {LAYOUT}. "
-                "Begin anew with `labkit clean`, which removes all runs and models in it, or choose another folder by "
-                "LABKIT_HOME."
+                f"The lab folder {self.root} is of layout {found[:20] or 'unknown'}, this labkit needs layout "
+                f"{LAYOUT}. Begin anew with `labkit clean`, which removes all runs and models in it, or choose another "
+                "folder by LABKIT_HOME."
             )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labkit import host
-from labkit.errors import StorageError
+from labkit.errors import LabError, StorageError
 
 # Unfinished work is named after its writer, so that the next one can tell what a killed program left behind.
 MARK = ".labkit-"
@@ -76,7 +76,7 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         scratch.mkdir()
     try:
         yield scratch
-        with clear_errors(path.parent):
+        with clear_errors(path):
             os.rename(scratch, path)
             _sync_folder(path.parent)
     except BaseException:
@@ -89,7 +89,7 @@ def clear_errors(place: str | Path, action: str = "written") -> Iterator[None]:
     """Say what is wrong with a place, and what to do, where the system only gives an error number."""
     try:
         yield
-    except StorageError:
+    except LabError:  # some of ours are OSErrors too, and say it already
         raise
     except OSError as fault:
         reason = _WHAT_NEXT.get(fault.errno or 0, fault.strerror or str(fault))
@@ -105,8 +105,10 @@ def _sweep(folder: Path) -> None:
     for left in folder.glob(f"{MARK}*.part"):
         pid = left.name.removeprefix(MARK).partition("-")[0]
         if pid.isdigit() and not host.is_alive(int(pid), None):
-            shutil.rmtree(left, ignore_errors=True)
-            left.unlink(missing_ok=True) if not left.is_dir() else None
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -57,7 +57,9 @@ def find_head(folder: LabFolder) -> Head | None:
     return head if head.alive else None
 
 
-def start_head(folder: LabFolder, *, port: int = DEFAULT_PORT, n_cpus: int | None = None) -> Head:
+def start_head(
+    folder: LabFolder, *, port: int = DEFAULT_PORT, n_cpus: int | None = None, with_parent: bool = False
+) -> Head:
     """Start the lab's Ray head, or return the one that runs.
 
     Parameters
@@ -68,6 +70,8 @@ def start_head(folder: LabFolder, *, port: int = DEFAULT_PORT, n_cpus: int | Non
         Where the head listens; 0 takes any free port.
     n_cpus : int, optional
         CPUs that Ray may hand out; the usable ones by default.
+    with_parent : bool
+        End the head when this process ends, however that ends.
 
     Raises
     ------
@@ -89,6 +93,7 @@ def start_head(folder: LabFolder, *, port: int = DEFAULT_PORT, n_cpus: int | Non
             ready=lambda: answers(LOOPBACK, port) and _serves(folder),
             timeout_s=START_TIMEOUT_S,
             name="The Ray head",
+            with_parent=with_parent,
             environment={**ray_environment(folder), **ONE_THREAD},
         )
         head = Head(f"{LOOPBACK}:{port}", dashboard_port, process.pid, process.create_time())

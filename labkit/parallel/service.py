@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -15,6 +17,7 @@ import psutil
 from labkit.errors import LabError, PortInUse
 
 LOOPBACK = "127.0.0.1"
+_PR_SET_PDEATHSIG = 1
 
 
 def free_port() -> int:
@@ -68,6 +71,7 @@ def start_service(
     name: str,
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    with_parent: bool = False,
 ) -> psutil.Process:
     """Start a program in a session of its own and wait until it serves.
 
@@ -83,6 +87,8 @@ def start_service(
         How long it may take, in seconds.
     name : str
         What a person calls it.
+    with_parent : bool
+        End it when this process ends, however that ends.
 
     Raises
     ------
@@ -94,6 +100,7 @@ def start_service(
         popen = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, **(environment or {})}, cwd=cwd,
+            preexec_fn=die_with_parent if with_parent else None,
         )  # fmt: skip
     process = psutil.Process(popen.pid)
     until = time.monotonic() + timeout_s
@@ -121,6 +128,11 @@ def end_service(process: psutil.Process, timeout_s: float = 3.0) -> None:
         with contextlib.suppress(psutil.Error):
             member.kill()
     outliving(family, 2.0)
+
+
+def die_with_parent() -> None:
+    """Have the system end this process when its parent ends, even if that is killed."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def outliving(processes: Iterable[psutil.Process], timeout_s: float) -> list[psutil.Process]:

@@ -17,7 +17,7 @@ import psutil
 from labkit import host
 from labkit.errors import InvalidArgument, NotEnoughMemory
 from labkit.parallel.dispatch import dispatch
-from labkit.parallel.engines import check_workers, engine
+from labkit.parallel.engines import Crew, check_workers, engine
 from labkit.parallel.tasks import TaskEvent
 from labkit.scaling.limit import BareProcesses, Work
 from labkit.scaling.table import LIMIT, SEQUENTIAL, Timing
@@ -124,7 +124,8 @@ def measure(
             name: stack.enter_context(engine(name)(work.actor, work.arguments, work.shared, most)) for name in engines
         }
         bare = stack.enter_context(BareProcesses(work, most))
-        for name, subject in ((LIMIT, bare), *crews.items()):
+        subjects: dict[str, BareProcesses | Crew] = {LIMIT: bare, **crews}
+        for name, subject in subjects.items():
             subject.ready()
             start_up_s[name] = time.perf_counter() - begun
         steps = [(SEQUENTIAL, 1), *((LIMIT, n) for n in workers if n > 1), *((e, n) for e in engines for n in workers)]

@@ -1,0 +1,158 @@
+# %% [markdown] lang="en"
+# # 4 · Speedup tables
+#
+# **Aim.** Measure how much faster two, four or eight workers train an ensemble on real flights, and say honestly how
+# far the result can be trusted. **Time:** 4 minutes with the values below. **Cores:** 2 or more.
+#
+# You will see
+# 1. the work: the same fits for everybody, fixed before any worker is chosen,
+# 2. the measurement: rounds that take turns, and a limit that the hardware itself sets,
+# 3. the table, with its spread and its marks,
+# 4. the laws that speedups follow, and what your machine can say about them.
+
+# %% [markdown] lang="es"
+# # 4 · Tablas de aceleración
+#
+# **Objetivo.** Medir cuánto más rápido entrenan dos, cuatro u ocho procesos un ensamble con vuelos reales, y decir con
+# honestidad hasta dónde se puede confiar en el resultado. **Tiempo:** 4 minutos con los valores de abajo.
+# **Núcleos:** 2 o más.
+#
+# Verás
+# 1. el trabajo: los mismos ajustes para todos, fijados antes de elegir cuántos procesos habrá,
+# 2. la medición: rondas que se alternan y un límite que pone el propio hardware,
+# 3. la tabla, con su dispersión y sus marcas,
+# 4. las leyes que sigue la aceleración, y qué puede decir tu máquina sobre ellas.
+
+# %% tags=["parameters"]
+workers = [1, 2]
+rounds = 3
+days = 30
+scale = 1
+engine = "ray"
+recipes = None
+lang = "auto"
+run_id = None
+home = None
+
+# %%
+import labkit
+from IPython.display import Markdown, display
+from labkit.classroom.text import t
+
+lab = labkit.start(**({"home": home} if home else {}), **({"lang": lang} if lang != "auto" else {}))
+lang = lab.settings.lang
+dataset = lab.prepare(days=days, scale=scale)
+print(t("notebook.data", lang, days=dataset.n_days, rows=f"{dataset.n_rows:_}".replace("_", " "), shards=len(dataset.train)))
+
+# %% [markdown] lang="en"
+# ## 1 The work
+#
+# A flight is late when it arrives 15 minutes or more after schedule. Each recipe of the catalogue learns that from what
+# is known before departure. Large forests are split into groups of trees, because a single long task at the end would
+# leave all other workers idle. The list does not depend on the number of workers: otherwise two rows of the table would
+# compare different work.
+
+# %% [markdown] lang="es"
+# ## 1 El trabajo
+#
+# Un vuelo llega tarde cuando aterriza 15 minutos o más después de lo previsto. Cada receta del catálogo lo aprende de lo
+# que se sabe antes de la salida. Los bosques grandes se dividen en grupos de árboles, porque una sola tarea larga al
+# final dejaría ociosos a los demás procesos. La lista no depende de cuántos procesos haya: de lo contrario, dos filas de
+# la tabla compararían trabajos distintos.
+
+# %%
+job = labkit.plan(dataset, recipes=recipes)
+for task in sorted(job.tasks(), key=lambda task: -task.cost_s):
+    print(f"{task.key:22} {task.cost_s:6.2f} s")
+
+# %% [markdown] lang="en"
+# ## 2 The measurement
+#
+# - The **sequential** baseline and every worker have one thread each; the baseline runs in a fresh process.
+# - Rounds are interleaved: sequential, limit, one worker, two workers, and again. A slow minute of the machine falls on
+#   all of them. The first round only warms up.
+# - The **limit** is measured too: as many bare processes as workers, on a queue of the same tasks, without any engine.
+#   Cores share caches and memory, so two of them seldom give 2.00×.
+# - Every pass carries a digest of its predictions. Where one differs, there is no table.
+
+# %% [markdown] lang="es"
+# ## 2 La medición
+#
+# - La referencia **secuencial** y cada proceso usan un solo hilo; la referencia corre en un proceso nuevo.
+# - Las rondas se alternan: secuencial, límite, un proceso, dos procesos, y otra vez. Un minuto lento de la máquina afecta
+#   a todos por igual. La primera ronda solo calienta.
+# - También se mide el **límite**: tantos procesos desnudos como trabajadores, con una cola de las mismas tareas y sin
+#   ningún motor. Los núcleos comparten cachés y memoria, así que dos rara vez dan 2,00×.
+# - Cada pasada lleva una huella de sus predicciones. Si una difiere, no hay tabla.
+
+# %%
+record = lab.measure(dataset, engines=(engine,), workers=workers, rounds=rounds, recipes=recipes, run_id=run_id)
+results = record["results"]
+print(t("notebook.run", lang, run=record["id"], digest=results["digest"], host=record["fingerprints"][0]["digest"]))
+
+# %% [markdown] lang="en"
+# ## 3 The table
+#
+# *Speedup* is the median of the ratios within each round; *efficiency* is speedup per worker. *Fraction of limit* says
+# what the engine keeps of what this hardware can give. Marks: **SMT**, workers share a core; **over-subscribed**, more
+# workers than CPUs; **unstable**, times scatter by more than 5 %; **load** and **steal**, somebody else used the CPUs.
+
+# %% [markdown] lang="es"
+# ## 3 La tabla
+#
+# La *aceleración* es la mediana de los cocientes dentro de cada ronda; la *eficiencia*, la aceleración por proceso. La
+# *fracción del límite* dice cuánto conserva el motor de lo que este hardware puede dar. Marcas: **SMT**, los procesos
+# comparten un núcleo; **sobresuscrito**, más procesos que CPU; **inestable**, los tiempos se dispersan más de un 5 %;
+# **carga** y **robo**, otro usó las CPU.
+
+# %%
+rows = labkit.rows_of(results, engine)
+display(Markdown(labkit.table_markdown(rows, lang)))
+
+# %%
+machine = record["fingerprints"][0]
+laws = labkit.laws_of(results, engine)
+labkit.plot_speedup(rows, laws, lang, f"{machine['cpu_model']}, {machine['usable_cpus']} CPU")
+
+# %% [markdown] lang="en"
+# ## 4 The laws
+#
+# **Amdahl** (1967): a part $s$ of the work is serial, so $S(n) = 1 / (s + (1-s)/n)$. **Karp and Flatt** (1990) turn it
+# round: from a measured speedup follows the serial fraction that would explain it. If it grows with $n$, something else
+# than serial work costs time. The **Universal Scalability Law** (Gunther, 2007) adds what workers cost each other.
+# A law is only fitted where at least two more numbers of workers were measured than it has parameters.
+
+# %% [markdown] lang="es"
+# ## 4 Las leyes
+#
+# **Amdahl** (1967): una parte $s$ del trabajo es secuencial, luego $S(n) = 1 / (s + (1-s)/n)$. **Karp y Flatt** (1990)
+# le dan la vuelta: de una aceleración medida se deduce la fracción secuencial que la explicaría. Si crece con $n$, algo
+# distinto del trabajo secuencial cuesta tiempo. La **ley universal de escalabilidad** (Gunther, 2007) añade lo que los
+# procesos se cuestan unos a otros. Una ley solo se ajusta si se midieron al menos dos cantidades de procesos más que
+# parámetros tiene.
+
+# %%
+for row in rows:
+    if row.n_workers > 1:
+        fraction = labkit.serial_fraction(row.sequential_s, row.parallel_s, row.n_workers)
+        print(t("notebook.karp_flatt", lang, n=row.n_workers, fraction=f"{fraction:.3f}"))
+for law in laws:
+    if hasattr(law, "parameters"):
+        found = ", ".join(f"{name} = {value:.3f} ± {law.std_errors[name]:.3f}" for name, value in law.parameters.items())
+        print(f"{law.law}: {found}")
+    else:
+        print(t("notebook.unfitted", lang, law=law.law, needed=law.n_cores_needed, found=law.n_eligible))
+
+# %% [markdown] lang="en"
+# ## Try it
+#
+# 1. Give `recipes` only `["hgb-large"]`. What limits the speedup now?
+# 2. Set `engine = "processes"`. How much does Ray cost on this machine?
+# 3. Measure more workers than you have CPUs. What do the marks say, and what does the limit do?
+
+# %% [markdown] lang="es"
+# ## Pruébalo
+#
+# 1. Deja en `recipes` solo `["hgb-large"]`. ¿Qué limita ahora la aceleración?
+# 2. Pon `engine = "processes"`. ¿Cuánto cuesta Ray en esta máquina?
+# 3. Mide más procesos que CPU tengas. ¿Qué dicen las marcas, y qué hace el límite?
