@@ -78,7 +78,8 @@ def test_the_developers_lock_holds_the_labs_lock() -> None:
 
 def test_build_backend_is_the_one_inside_the_locked_uv() -> None:
     [version] = pins(LOCKS["uv"])["uv"]
-    assert PYPROJECT["build-system"]["requires"] == [f"uv_build=={version}"]
+    major, minor, _ = release(version)
+    assert PYPROJECT["build-system"]["requires"] == [f"uv_build>={major}.{minor},<{major}.{minor + 1}"]
 
 
 def test_conda_environment_agrees_with_pyproject() -> None:

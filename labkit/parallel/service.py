@@ -115,6 +115,7 @@ def start_service(
         end_service(process)
         popen.wait()
         raise
+    popen.returncode = 0  # it may outlive this object, which would complain of that; psutil watches it from here on
     return process
 
 
