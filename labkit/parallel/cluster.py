@@ -12,6 +12,7 @@ from labkit import host
 from labkit.errors import ClusterError
 from labkit.files.folder import LabFolder
 from labkit.parallel.head import find_head, ray_environment
+from labkit.parallel.pinning import ONE_THREAD
 from labkit.parallel.service import answers
 
 NAMESPACE = "labkit"
@@ -48,6 +49,9 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
             raise ClusterError("No Ray cluster runs for this lab. Start one: labkit cluster start")
         address = head.address
     check_answers(address)
+    # Our own head's workers have one thread from the start; another cluster's get it with each actor, which takes longer.
+    head = find_head(folder)
+    pinned = {} if head is not None and head.address == address else {"env_vars": dict(ONE_THREAD)}
     for name, value in ray_environment(folder).items():
         os.environ.setdefault(name, value)
     import ray
@@ -57,7 +61,7 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
     try:
         ray.init(
             address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR,
-            configure_logging=False, include_dashboard=False,
+            configure_logging=False, include_dashboard=False, runtime_env=pinned,
         )  # fmt: skip
     except Exception as fault:
         raise ClusterError(_reason(address, str(fault), ray.__version__)) from fault

@@ -141,9 +141,12 @@ class _Dispatch:
     def _receive(self, worker: int, report: Report) -> None:
         value = report.value()
         received_s = time.time()
-        if not self.held[worker] or self.held[worker][0][0].key != report.key:
-            return  # from an earlier run on the same crew that was cut off
-        task, submitted_s = self.held[worker].popleft()
+        # Two reports of one worker may arrive in either order, and one of an earlier run that was cut off may come late.
+        found = [entry for entry in self.held[worker] if entry[0].key == report.key] if worker < len(self.held) else []
+        if not found:
+            return
+        self.held[worker].remove(found[0])
+        task, submitted_s = found[0]
         self.attempts[task.key] += 1
         self.on_event(
             TaskEvent(

@@ -11,7 +11,6 @@ from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError
 
 from labkit.errors import ClusterError, TaskFailed
 from labkit.parallel.engines import Crew
-from labkit.parallel.pinning import ONE_THREAD
 from labkit.parallel.tasks import Report, Task, perform
 
 START_TIMEOUT_S = 90.0
@@ -45,9 +44,7 @@ class RayCrew(Crew):
         n_cpus = ray.cluster_resources().get("CPU", 0.0)
         # More actors than CPUs must share them, or the last ones would wait for ever.
         share = min(1.0, int(10_000 * n_cpus / n_workers) / 10_000)
-        self._remote: Any = ray.remote(RayWorker).options(
-            num_cpus=share, max_restarts=0, max_task_retries=0, runtime_env={"env_vars": dict(ONE_THREAD)}
-        )
+        self._remote: Any = ray.remote(RayWorker).options(num_cpus=share, max_restarts=0, max_task_retries=0)
         self._data = {name: ray.put(value) for name, value in shared.items()}
         self._given = [ray.put(value) for value in arguments]
         self._running: collections.OrderedDict[Any, int] = collections.OrderedDict()

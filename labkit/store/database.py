@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import JSON, Engine, ForeignKey, MetaData, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, IntegrityError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from labkit.errors import InvalidArgument, OldLayout, StorageError
+from labkit.errors import Busy, InvalidArgument, OldLayout, StorageError, UnknownName
 
 SCHEMA = 1
 _BUSY_S = 30
@@ -93,7 +94,7 @@ def open_database(url: str) -> Engine:
     """
     try:
         parsed = make_url(url)
-        engine = create_engine(parsed)
+        engine = create_engine(parsed, json_serializer=to_json)
     except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as fault:
         raise InvalidArgument(f"{url!r} is no database that labkit can open ({fault}); sqlite:///lab.db is.") from fault
     if parsed.get_backend_name() == "sqlite":
@@ -101,6 +102,8 @@ def open_database(url: str) -> Engine:
             _make_folder(Path(parsed.database).parent)
         event.listen(engine, "connect", _set_up_sqlite)
     with told_clearly(url), engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.execute(text("BEGIN IMMEDIATE"))  # two that open a new database at once make its tables once
         connection.execute(text("CREATE TABLE IF NOT EXISTS labkit_schema (version INTEGER NOT NULL)"))
         found = connection.execute(text("SELECT version FROM labkit_schema")).scalar()
         if found is None:
@@ -135,8 +138,12 @@ def told_clearly(url: str) -> Iterator[None]:
     """Turn what a database says into what a person can do about it."""
     try:
         yield
+    except IntegrityError as fault:
+        raise UnknownName("There is no run of that id. See: labkit runs list") from fault
     except DBAPIError as fault:
         reason = str(fault.orig)
+        if "locked" in reason:
+            raise Busy(f"Another process has held the database {url} for over {_BUSY_S} s: end it.") from fault
         hint = "Correct its permissions, or set LABKIT_HOME to a folder of yours."
         if "full" in reason:
             hint = "Free some disk, or set LABKIT_HOME to a folder on another disk."
@@ -145,9 +152,27 @@ def told_clearly(url: str) -> Iterator[None]:
         raise StorageError(f"The database {url} cannot be used: {reason}. {hint}") from fault
 
 
+def to_json(value: Any) -> str:
+    """Return strict JSON: NumPy's numbers as plain ones, null for what JSON has no number for (NaN, infinities).
+
+    Examples
+    --------
+    >>> to_json({"score": float("nan")})
+    '{"score": null}'
+    """
+    text = json.dumps(value, default=_plain)
+    return json.dumps(json.loads(text, parse_constant=lambda _: None))
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no value for JSON: give numbers, texts, lists and mappings.")
+
+
 def now() -> str:
-    """Return the time in UTC, to the second, as text that sorts."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    """Return the time in UTC, to the millisecond, as text that sorts."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _make_folder(folder: Path) -> None:
@@ -161,5 +186,5 @@ def _make_folder(folder: Path) -> None:
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions begin where we say so
-    for pragma in ("journal_mode=WAL", f"busy_timeout={_BUSY_S * 1000}", "foreign_keys=ON", "synchronous=NORMAL"):
+    for pragma in (f"busy_timeout={_BUSY_S * 1000}", "journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {pragma}")

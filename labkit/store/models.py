@@ -20,6 +20,8 @@ from labkit.store.database import ModelRow, now, open_database, reading, writing
 
 # What skops does not trust by itself, and the catalogue's models need.
 TRUSTED = (
+    "functools.partial",  # the function within is judged by this list as well
+    "numpy.dtype",
     "sklearn._loss.link.Interval",
     "sklearn._loss.link.LogitLink",
     "sklearn._loss.loss.HalfBinomialLoss",
@@ -27,6 +29,7 @@ TRUSTED = (
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
+    "sklearn.utils.validation.check_array",
 )
 PROMOTED = "promoted"
 _FILE = "ensemble.skops"

@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 from sqlalchemy import select
 
-from labkit.errors import InvalidData, UnknownName
+from labkit.errors import InvalidArgument, InvalidData, UnknownName
 from labkit.host import is_alive
-from labkit.store.artefacts import Artefacts
+from labkit.store.artefacts import Artefacts, digest_of
 from labkit.store.database import CheckpointRow, EventRow, RunRow, now, open_database, reading, writing
 
 STATUSES = ("running", "finished", "failed", "interrupted")
@@ -69,18 +69,33 @@ class RunStore:
         """Begin a run that belongs to this process."""
         me = psutil.Process()
         row = RunRow(
-            id=f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}", kind=kind, name=name, status="running",
+            kind=kind, name=name, status="running",
             parameters=dict(parameters), seed=seed, data_digest=data_digest, fingerprints=[dict(f) for f in fingerprints],
             owner={"pid": os.getpid(), "created": me.create_time()}, created=now(), progress=0.0, results={},
         )  # fmt: skip
         with writing(self._engine) as session:
+            row.id = _new_id()
+            while session.get(RunRow, row.id) is not None:  # four digits are few where many runs begin in one second
+                row.id = _new_id()
             session.add(row)
-        return _run(row)
+        return self.get(row.id)  # as it was kept: strict JSON, not the caller's own objects
 
     def update(self, run_id: str, **changes: Any) -> None:
-        """Change some of a run: `progress`, `status`, `results`, `error`, `fingerprints`, `owner`."""
+        """Change some of a run: `progress`, `status`, `results`, `error`, `fingerprints`, `owner`.
+
+        Raises
+        ------
+        InvalidArgument
+            If there is no such status.
+        UnknownName
+            If there is no such run.
+        """
+        if changes.get("status", "running") not in STATUSES:
+            raise InvalidArgument(f"A run is {', '.join(STATUSES)}, not {changes['status']!r}.")
         with writing(self._engine) as session:
-            row = session.get_one(RunRow, run_id)
+            row = session.get(RunRow, run_id)
+            if row is None:
+                raise UnknownName(f"There is no run {run_id!r}. See: labkit runs list")
             for name, value in changes.items():
                 setattr(row, name, value)
             if changes.get("status") in STATUSES[1:]:
@@ -103,8 +118,8 @@ class RunStore:
                 begins = RunRow.id.startswith(run_id, autoescape=True)
                 found = session.scalars(select(RunRow).where(begins).limit(2)).all()
                 if len(found) != 1 or not run_id:
-                    many = "more than one run begins" if found else "no run begins"
-                    raise UnknownName(f"There is {many} with {run_id!r}. See: labkit runs list")
+                    many = "More than one run begins" if found else "No run begins"
+                    raise UnknownName(f"{many} with {run_id!r}. See: labkit runs list")
                 row = found[0]
             return _run(row)
 
@@ -129,10 +144,10 @@ class RunStore:
         with writing(self._engine) as session:
             session.add_all(EventRow(run_id=run_id, content=dict(event)) for event in events)
 
-    def events(self, run_id: str) -> list[dict[str, Any]]:
+    def events(self, run_id: str) -> Sequence[dict[str, Any]]:
         """Return a run's task events, in the order they were kept."""
         with reading(self._engine) as session:
-            query = select(EventRow).where(EventRow.run_id == run_id).order_by(EventRow.id)
+            query = select(EventRow).where(EventRow.run_id == self.get(run_id).id).order_by(EventRow.id)
             return [row.content for row in session.scalars(query)]
 
     def export(self, run_id: str, *, events: bool = True) -> dict[str, Any]:
@@ -143,19 +158,19 @@ class RunStore:
 
     def save_artefact(self, run_id: str, name: str, content: bytes) -> None:
         """Keep a file of a run."""
-        self._artefacts.write(run_id, name, content)
+        self._artefacts.write(self.get(run_id).id, name, content)
 
     def read_artefact(self, run_id: str, name: str) -> bytes:
         """Return a file of a run."""
-        return self._artefacts.read(run_id, name)
+        return self._artefacts.read(self.get(run_id).id, name)
 
     def artefacts(self, run_id: str) -> list[str]:  # type: ignore[valid-type]  # mypy takes `list` for the method above
         """Return the names of a run's files."""
-        return self._artefacts.list(run_id)
+        return self._artefacts.list(self.get(run_id).id)
 
     def checkpoint(self, run_id: str) -> RunCheckpoint:
         """Return where a run keeps what it has finished."""
-        return RunCheckpoint(self, run_id)
+        return RunCheckpoint(self, self.get(run_id).id)
 
 
 class RunCheckpoint:
@@ -180,10 +195,15 @@ class RunCheckpoint:
 
     def save(self, key: str, content: bytes) -> None:
         """Keep a finished result."""
-        name = key.replace("/", "-")
+        # Named by what is in it: no two keys share a file, and replacing one never touches what its row still names.
+        name = digest_of(content)
         digest = self._artefacts.write(self._owner, name, content)
         with writing(self._engine) as session:
             session.merge(CheckpointRow(run_id=self._run_id, key=key, artefact=name, digest=digest))
+
+
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def _run(row: RunRow) -> Run:

@@ -42,7 +42,15 @@ from labkit.classroom.text import t
 lab = labkit.start(**({"home": home} if home else {}), **({"lang": lang} if lang != "auto" else {}))
 lang = lab.settings.lang
 dataset = lab.prepare(days=days, scale=scale)
-print(t("notebook.data", lang, days=dataset.n_days, rows=f"{dataset.n_rows:_}".replace("_", " "), shards=len(dataset.train)))
+print(
+    t(
+        "notebook.data",
+        lang,
+        days=dataset.n_days,
+        rows=f"{dataset.n_rows:_}".replace("_", " "),
+        shards=len(dataset.train),
+    )
+)
 
 # %% [markdown] lang="en"
 # ## 1 The work
@@ -138,7 +146,9 @@ for row in rows:
         print(t("notebook.karp_flatt", lang, n=row.n_workers, fraction=f"{fraction:.3f}"))
 for law in laws:
     if hasattr(law, "parameters"):
-        found = ", ".join(f"{name} = {value:.3f} ± {law.std_errors[name]:.3f}" for name, value in law.parameters.items())
+        found = ", ".join(
+            f"{name} = {value:.3f} ± {law.std_errors[name]:.3f}" for name, value in law.parameters.items()
+        )
         print(f"{law.law}: {found}")
     else:
         print(t("notebook.unfitted", lang, law=law.law, needed=law.n_cores_needed, found=law.n_eligible))

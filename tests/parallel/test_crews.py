@@ -94,7 +94,10 @@ def test_a_worker_has_one_thread_a_library(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["ray", "processes"], indirect=True)
 def test_a_worker_that_dies_is_replaced_and_its_task_done_again(name: str, tmp_path: object) -> None:
-    tasks = [Task("die", "die_once", f"{tmp_path}/died", cost_s=9.0), *(Task(f"t{i}", "times", float(i)) for i in range(9))]
+    tasks = [
+        Task("die", "die_once", f"{tmp_path}/died", cost_s=9.0),
+        *(Task(f"t{i}", "times", float(i)) for i in range(9)),
+    ]
     events: list[TaskEvent] = []
     with crew_of(name, 2) as crew:
         results = dispatch(tasks, crew, on_event=events.append)

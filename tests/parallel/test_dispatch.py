@@ -56,6 +56,15 @@ def test_the_last_tasks_wait_for_whoever_is_free() -> None:
     assert crew.deepest == 1
 
 
+def test_reports_of_one_worker_may_come_in_either_order() -> None:
+    class Turned(Recorded):
+        def next_report(self, timeout_s: float) -> tuple[int, Report | None] | None:
+            self.waiting.reverse()
+            return super().next_report(timeout_s)
+
+    assert dispatch(tasks_of([1, 2, 3, 4, 5, 6]), Turned(1)) == [None] * 6
+
+
 def test_equal_costs_keep_their_order() -> None:
     assert [task.key for task in longest_first(tasks_of([1, 1, 1]))] == ["t0", "t1", "t2"]
 

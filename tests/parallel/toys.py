@@ -62,7 +62,9 @@ class Toy:
         os.kill(os.getpid(), signal.SIGKILL)
 
     def threads(self, _: Any) -> dict[str, str | None]:
-        return {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")}
+        return {
+            name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "POLARS_MAX_THREADS")
+        }
 
     def unpicklable_error(self, _: Any) -> None:
         class Local(Exception):
