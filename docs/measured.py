@@ -20,8 +20,8 @@ RECORD = ROOT / "docs" / "measured.json"
 READMES = {"en": ROOT / "README.md", "es": ROOT / "README.es.md"}
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _CAPTION = {
-    "en": "Ray on {cpu}, {cpus} CPUs ({cores} core(s)), {memory} GB; {rows} training rows, {fits} fits, {rounds} rounds;"
-    " run `{run}`, host `{host}`, digest `{digest}`.",
+    "en": "Ray on {cpu}, {cpus} CPUs ({cores} core(s)), {memory} GB; {rows} training rows, {fits} fits,"
+    " {rounds} rounds; run `{run}`, host `{host}`, digest `{digest}`.",
     "es": "Ray en {cpu}, {cpus} CPU ({cores} núcleo(s)), {memory} GB; {rows} filas de entrenamiento, {fits} ajustes,"
     " {rounds} rondas; ejecución `{run}`, máquina `{host}`, huella `{digest}`.",
 }
@@ -33,8 +33,8 @@ def section(record: dict[str, Any], lang: str) -> str:
     caption = _CAPTION[lang].format(
         cpu=machine["cpu_model"], cpus=machine["usable_cpus"], cores=machine["physical_cores"],
         memory=number(machine["memory_bytes"] / 1e9, lang, 0), rows=number(results["n_rows"], lang, 0),
-        fits=len({event["task"] for event in record["events"]}), rounds=record["parameters"]["rounds"], run=record["id"],
-        host=machine["digest"], digest=results["digest"],
+        fits=len({event["task"] for event in record["events"]}), rounds=record["parameters"]["rounds"],
+        run=record["id"], host=machine["digest"], digest=results["digest"],
     )  # fmt: skip
     return f"{BEGIN}\n{table_markdown(rows_of(results, 'ray'), lang)}\n\n{caption}\n{END}"
 

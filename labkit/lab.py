@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 from labkit import host
 from labkit.errors import InvalidArgument
 from labkit.files.folder import LabFolder
+from labkit.files.whole import write_whole
 
 if TYPE_CHECKING:
     from labkit.data.prepare import Dataset
-    from labkit.scaling.protocol import Measurement
+    from labkit.pipeline import Job
     from labkit.store.models import ModelStore
     from labkit.store.runs import RunStore
 
@@ -130,7 +132,7 @@ class Lab:
         return train_run(
             dataset, self.runs, self.models, recipes=recipes, engine_name=engine, by=by, resume=resume,
             n_workers=n_workers or (1 if engine == "sequential" else host.usable_cpus()),
-            fingerprints=self.fingerprints(engine), on_progress=on_progress,
+            fingerprints=self.fingerprints(engine), calibrated=self.calibration, on_progress=on_progress,
         )  # fmt: skip
 
     def measure(
@@ -145,14 +147,29 @@ class Lab:
         on_progress: Progress | None = None,
     ) -> dict[str, Any]:
         """Measure speedups and return the record of the run; one benchmark at a time on this machine."""
+        from labkit.parallel.processes import start_server
         from labkit.scaling.benchmark import benchmark_run
 
+        start_server()  # its imports go on while Ray is attached to
         if "ray" in engines:
             self.attach()
         return benchmark_run(
             dataset, self.runs, engines=tuple(engines), workers=tuple(workers), rounds=rounds, recipes=recipes,
-            run_id=run_id, fingerprints=self.fingerprints(engines[0]), on_progress=on_progress,
+            run_id=run_id, fingerprints=self.fingerprints(engines[0]), calibrated=self.calibration,
+            on_progress=on_progress,
         )  # fmt: skip
+
+    def calibration(self, job: Job) -> dict[str, float]:
+        """Return this host's cost factors by recipe; each is measured once, in some seconds, and then kept."""
+        from labkit.learning.costs import calibrate
+
+        path = self.folder.root / f"costs-{host.fingerprint()['digest']}.json"
+        kept: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        missing = {fit.recipe.name: fit.recipe for fit in job.fits if fit.recipe.name not in kept}
+        if missing:
+            kept |= calibrate(next(iter(job.blocks.values())), job.categorical, missing.values())
+            write_whole(path, json.dumps(kept, indent=1))
+        return kept
 
     def fingerprints(self, engine: str) -> list[dict[str, Any]]:
         """Return one fingerprint a node of what an engine runs on, this host's own first."""
@@ -185,6 +202,3 @@ def start(**changes: Any) -> Lab:
     if "home" in changes:
         changes["home"] = Path(changes["home"]).absolute()
     return Lab(dataclasses.replace(Settings.read(), **changes))
-
-
-__all__ = ["Lab", "Measurement", "Settings", "start"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from labkit.data.features import FeatureBlock
 from labkit.errors import InvalidArgument, LabError
 from labkit.learning.costs import cost_s
-from labkit.learning.ensemble import Ensemble, Member, combine, digest, mix, vote
+from labkit.learning.ensemble import Ensemble, Member, combine, digest
 from labkit.learning.fitting import Fit, merge_parts, merge_probabilities, plan_fits
 from labkit.learning.recipes import catalogue
 from labkit.learning.scores import score
@@ -144,13 +143,13 @@ def train(
     Returns
     -------
     tuple of Ensemble and str
-        The ensemble, and the digest of its probabilities on the validation rows: the same whatever the engine and the
-        number of workers.
+        The ensemble, and the digest of its members' probabilities on the validation rows: the same whatever the
+        engine and the number of workers.
     """
     crew_class, arguments = engine(engine_name), (job.valid.X, job.categorical)
     with crew_class(ModelTrainer, arguments, job.blocks, n_workers) as crew:
         trained = dispatch(job.tasks(calibration), crew, checkpoint=checkpoint, on_event=on_event)
-    return assemble(job.fits, trained, job.valid, job.categorical), ensemble_digest(trained, job.fits, job.valid.y)
+    return assemble(job.fits, trained, job.valid, job.categorical), votes_digest(trained)
 
 
 def assemble(
@@ -164,10 +163,9 @@ def assemble(
     return combine(members, categorical, valid.names)
 
 
-def ensemble_digest(trained: Sequence[Trained], fits: Sequence[Fit], y: np.ndarray) -> str:
-    """Return the digest of what the ensemble says of the validation rows; models themselves are not needed."""
-    members = _members(fits, trained, y)
-    return digest(mix(vote(members), (member.probability for member in members)))
+def votes_digest(trained: Sequence[Trained]) -> str:
+    """Return the digest of what all models say of the validation rows: it differs where one bit of one vote does."""
+    return digest(np.concatenate([result.probability for result in trained]))
 
 
 def training_work(job: Job, calibration: Mapping[str, float] | None = None) -> dict[str, Any]:
@@ -179,7 +177,7 @@ def training_work(job: Job, calibration: Mapping[str, float] | None = None) -> d
         "shared": dict(job.blocks),
         "n_rows": job.n_rows,
         "outline": Trained.outline,
-        "digest": functools.partial(ensemble_digest, fits=job.fits, y=job.valid.y),
+        "digest": votes_digest,
     }
 
 
@@ -192,6 +190,7 @@ def train_run(
     engine_name: str,
     n_workers: int,
     fingerprints: list[dict[str, Any]],
+    calibrated: Callable[[Job], Mapping[str, float]],
     by: str = "model",
     resume: str | None = None,
     on_progress: Callable[[str, float], None] | None = None,
@@ -241,7 +240,14 @@ def train_run(
             runs.update(run.id, progress=share)
             tell(event.task, share)
 
-        ensemble, found = train(job, engine_name=engine_name, n_workers=n_workers, checkpoint=checkpoint, on_event=seen)
+        ensemble, found = train(
+            job,
+            engine_name=engine_name,
+            n_workers=n_workers,
+            checkpoint=checkpoint,
+            on_event=seen,
+            calibration=calibrated(job),
+        )
         runs.add_events(run.id, [dataclasses.asdict(event) for event in events])
         scores = dataclasses.asdict(score(job.test.y, ensemble.predict_proba(job.test.X)))
         model = models.save(ensemble, run_id=run.id, scores=scores, encoder=dataset.encoder)

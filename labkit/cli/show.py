@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -32,9 +33,9 @@ def show_json(value: Any) -> None:
 
 def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]], *, right: int = 0) -> None:
     """Print a table, its last `right` columns to the right."""
-    table = Table(title=escape(title), title_justify="left", header_style="bold")
+    table = Table(title=escape(title), title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index >= len(header) - right else "left", overflow="fold")
+        table.add_column(name, justify="right" if index >= len(header) - right else "left")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     console.print(table)

@@ -49,7 +49,7 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
             raise ClusterError("No Ray cluster runs for this lab. Start one: labkit cluster start")
         address = head.address
     check_answers(address)
-    # Our own head's workers have one thread from the start; another cluster's get it with each actor, which takes longer.
+    # Our own head's workers have one thread from the start; another cluster's get it with each actor, which is slower.
     head = find_head(folder)
     pinned = {} if head is not None and head.address == address else {"env_vars": dict(ONE_THREAD)}
     for name, value in ray_environment(folder).items():

@@ -141,7 +141,7 @@ class _Dispatch:
     def _receive(self, worker: int, report: Report) -> None:
         value = report.value()
         received_s = time.time()
-        # Two reports of one worker may arrive in either order, and one of an earlier run that was cut off may come late.
+        # Two reports of one worker may arrive in either order, and one of an earlier run that was cut off may be late.
         found = [entry for entry in self.held[worker] if entry[0].key == report.key] if worker < len(self.held) else []
         if not found:
             return

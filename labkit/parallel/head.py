@@ -145,7 +145,8 @@ def _command(folder: LabFolder, port: int, dashboard_port: int, n_cpus: int) -> 
         f"--port={port}", f"--num-cpus={n_cpus}", "--include-dashboard=true", f"--dashboard-host={LOOPBACK}",
         f"--dashboard-port={dashboard_port}", f"--object-store-memory={store_bytes}", "--disable-usage-stats",
         # Any free port for workers: Ray's own range, 10002 to 19999, would refuse a head on a port within it.
-        "--min-worker-port=0", "--max-worker-port=0", f"--ray-client-server-port={free_port()}", f"--temp-dir={_session(folder)}",
+        "--min-worker-port=0", "--max-worker-port=0", f"--ray-client-server-port={free_port()}",
+        f"--temp-dir={_session(folder)}",
     ]  # fmt: skip
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from labkit import host
 from labkit.files.lease import Lease
-from labkit.learning.costs import calibrate
 from labkit.learning.recipes import catalogue
-from labkit.pipeline import SEED, plan, training_work
+from labkit.pipeline import SEED, Job, plan, training_work
 from labkit.scaling.fits import LawFit, Unfitted, eligible, fit_amdahl, fit_usl
 from labkit.scaling.intervals import Spread
 from labkit.scaling.limit import Work
@@ -38,6 +37,7 @@ def benchmark_run(
     workers: Sequence[int],
     rounds: int,
     fingerprints: list[dict[str, Any]],
+    calibrated: Callable[[Job], Mapping[str, float]],
     recipes: Sequence[str] | None = None,
     run_id: str | None = None,
     on_progress: Callable[[str, float], None] | None = None,
@@ -46,6 +46,8 @@ def benchmark_run(
 
     Parameters
     ----------
+    calibrated : callable
+        Returns this host's cost factors for a job.
     run_id : str, optional
         A run that was started for this by somebody else, a runner for one; by default one is started here.
 
@@ -77,8 +79,7 @@ def benchmark_run(
         begun = time.perf_counter()
         job = plan(dataset, recipes=recipes)
         check_memory((1 + len(engines)) * max(workers), sum(block.X.nbytes for block in job.blocks.values()))
-        block = next(iter(job.blocks.values()))
-        calibration = calibrate(block, job.categorical, catalogue(recipes))
+        calibration = calibrated(job)
         prepared_s = time.perf_counter() - begun
         with measuring_lease(f"benchmark {run.id}").acquired(
             wait_s=3600.0, on_wait=lambda who: tell(f"wait: {who}", 0.0)

@@ -111,8 +111,8 @@ def open_database(url: str) -> Engine:
             connection.execute(text("INSERT INTO labkit_schema VALUES (:version)"), {"version": SCHEMA})
         elif found != SCHEMA:
             raise OldLayout(
-                f"The database {parsed.render_as_string()} has schema {found}, this labkit needs {SCHEMA}: another version"
-                " made it. Name another database, or remove this lab and all its runs: labkit clean"
+                f"The database {parsed.render_as_string()} has schema {found}, this labkit needs {SCHEMA}: another"
+                " version made it. Name another database, or remove this lab and all its runs: labkit clean"
             )
     return engine
 

@@ -64,8 +64,10 @@ class ModelStore:
     def save(self, ensemble: Ensemble, *, run_id: str, scores: dict[str, Any], encoder: Encoder) -> ModelRecord:
         """Keep an ensemble; the first of a lab is promoted at once."""
         content = model_to_bytes({
-            "names": list(ensemble.names), "models": list(ensemble.models), "weights": list(map(float, ensemble.weights)),
-            "categorical": list(ensemble.categorical), "feature_names": list(ensemble.feature_names),
+            "names": list(ensemble.names), "models": list(ensemble.models),
+            "weights": list(map(float, ensemble.weights)),
+            "categorical": list(ensemble.categorical),
+            "feature_names": list(ensemble.feature_names),
             "encoder": encoder.to_json(),
         })  # fmt: skip
         model_id = f"m-{digest_of(content)[:8]}-{run_id[-4:]}"

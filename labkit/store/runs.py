@@ -70,7 +70,8 @@ class RunStore:
         me = psutil.Process()
         row = RunRow(
             kind=kind, name=name, status="running",
-            parameters=dict(parameters), seed=seed, data_digest=data_digest, fingerprints=[dict(f) for f in fingerprints],
+            parameters=dict(parameters), seed=seed, data_digest=data_digest,
+            fingerprints=[dict(found) for found in fingerprints],
             owner={"pid": os.getpid(), "created": me.create_time()}, created=now(), progress=0.0, results={},
         )  # fmt: skip
         with writing(self._engine) as session:
@@ -164,7 +165,7 @@ class RunStore:
         """Return a file of a run."""
         return self._artefacts.read(self.get(run_id).id, name)
 
-    def artefacts(self, run_id: str) -> list[str]:  # type: ignore[valid-type]  # mypy takes `list` for the method above
+    def artefacts(self, run_id: str) -> Sequence[str]:
         """Return the names of a run's files."""
         return self._artefacts.list(self.get(run_id).id)
 

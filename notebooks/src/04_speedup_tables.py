@@ -63,14 +63,15 @@ print(
 # %% [markdown] lang="es"
 # ## 1 El trabajo
 #
-# Un vuelo llega tarde cuando aterriza 15 minutos o más después de lo previsto. Cada receta del catálogo lo aprende de lo
-# que se sabe antes de la salida. Los bosques grandes se dividen en grupos de árboles, porque una sola tarea larga al
-# final dejaría ociosos a los demás procesos. La lista no depende de cuántos procesos haya: de lo contrario, dos filas de
-# la tabla compararían trabajos distintos.
+# Un vuelo llega tarde cuando aterriza 15 minutos o más después de lo previsto. Cada receta del catálogo lo aprende de
+# lo que se sabe antes de la salida. Los bosques grandes se dividen en grupos de árboles, porque una sola tarea larga al
+# final dejaría ociosos a los demás procesos. La lista no depende de cuántos procesos haya: de lo contrario, dos filas
+# de la tabla compararían trabajos distintos.
 
 # %%
 job = labkit.plan(dataset, recipes=recipes)
-for task in sorted(job.tasks(), key=lambda task: -task.cost_s):
+costs = lab.calibration(job)
+for task in sorted(job.tasks(costs), key=lambda task: -task.cost_s):
     print(f"{task.key:22} {task.cost_s:6.2f} s")
 
 # %% [markdown] lang="en"
@@ -87,8 +88,8 @@ for task in sorted(job.tasks(), key=lambda task: -task.cost_s):
 # ## 2 La medición
 #
 # - La referencia **secuencial** y cada proceso usan un solo hilo; la referencia corre en un proceso nuevo.
-# - Las rondas se alternan: secuencial, límite, un proceso, dos procesos, y otra vez. Un minuto lento de la máquina afecta
-#   a todos por igual. La primera ronda solo calienta.
+# - Las rondas se alternan: secuencial, límite, un proceso, dos procesos, y otra vez. Un minuto lento de la máquina
+#   afecta a todos por igual. La primera ronda solo calienta.
 # - También se mide el **límite**: tantos procesos desnudos como trabajadores, con una cola de las mismas tareas y sin
 #   ningún motor. Los núcleos comparten cachés y memoria, así que dos rara vez dan 2,00×.
 # - Cada pasada lleva una huella de sus predicciones. Si una difiere, no hay tabla.
