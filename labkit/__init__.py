@@ -7,7 +7,7 @@ that needs one of them does not pay for all.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import Any as _Any
 
 _HOMES = {
     "DataProcessor": "labkit.parallel.actors",
@@ -29,7 +29,7 @@ _HOMES = {
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name not in _HOMES:
         raise AttributeError(f"labkit has no {name!r}; it has {', '.join(_HOMES)}")
     return getattr(importlib.import_module(_HOMES[name]), name)

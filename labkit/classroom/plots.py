@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,15 @@ def plot_speedup(rows: Sequence[SpeedupRow], fits: Sequence[LawFit | Unfitted], 
     )
     legend.set_title(" · ".join(notes))
     legend.get_title().set_fontsize(8)
+    # A notebook asks any object for its picture so; a figure answers by itself only where pyplot is set up.
+    figure.__dict__["_repr_png_"] = lambda: _png(figure)
     return figure
+
+
+def _png(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    return content.getvalue()
 
 
 def format_table(rows: Sequence[SpeedupRow], lang: str) -> list[list[str]]:

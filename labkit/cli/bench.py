@@ -15,7 +15,9 @@ from labkit.cli.options import Days, Engine, Json, RayPort, Recipes, Rounds, Sca
 from labkit.cli.show import console, progress, show_json, show_speedups
 from labkit.errors import InvalidArgument
 from labkit.lab import Lab, start
+from labkit.learning.recipes import catalogue
 from labkit.parallel.head import DEFAULT_PORT
+from labkit.scaling.protocol import check_protocol
 
 NOTEBOOK = "04_speedup_tables"
 QUICK = {"days": 30, "workers": "1,2", "rounds": 3}
@@ -44,9 +46,12 @@ def bench(
         workers, rounds, days = "1,2,4,8", 6, days
     elif days is None:
         days = int(str(QUICK["days"]))
+    counts = numbers(workers, "Numbers of workers")
+    check_protocol((engine,), counts, rounds)
+    catalogue(names(recipes))
     with using_cluster(lab, ray_port) if engine == "ray" else contextlib.nullcontext():
         record = run_benchmark(
-            lab, workers=numbers(workers, "Numbers of workers"), rounds=rounds, days=days, scale=scale, engine=engine,
+            lab, workers=counts, rounds=rounds, days=days, scale=scale, engine=engine,
             recipes=names(recipes), timeout_s=timeout_s, quiet=as_json,
         )  # fmt: skip
     if as_json:
@@ -67,12 +72,10 @@ def run_benchmark(
     timeout_s: float = 7200.0,
     quiet: bool = False,
 ) -> dict[str, Any]:
-    """Check all that can be known beforehand, then run the notebook as a run; return its record."""
-    from labkit.learning.recipes import catalogue
+    """Run the notebook as a run; return its record."""
     from labkit.runner import notebook, run_notebook
-    from labkit.scaling.protocol import check_memory, check_protocol
+    from labkit.scaling.protocol import check_memory
 
-    check_protocol((engine,), workers, rounds)
     chosen = [recipe.name for recipe in catalogue(recipes)]
     with progress("Flights", quiet=quiet) as tell:
         dataset = lab.prepare(days=days, scale=scale, on_progress=tell)

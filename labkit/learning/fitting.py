@@ -149,6 +149,11 @@ def fit_model(fit: Fit, block: FeatureBlock, categorical: tuple[int, ...]) -> An
         # Shared memory is read-only: scikit-learn 1.9 then refuses missing values in forests, so they get a copy.
         kind = np.float64 if fit.recipe.family == "logistic" else np.float32
         X = np.require(block.X, kind, ["C", "W"])
+        empty = np.isnan(X).all(axis=0)
+        if (
+            empty.any()
+        ):  # as in a small shard: scikit-learn cannot bin such a column, and learns nothing from a constant
+            X = np.where(empty, kind(0), X)
         return _estimator(fit, X.shape[1], categorical).fit(X, block.y)
 
 

@@ -55,9 +55,12 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
     for name, value in ray_environment(folder).items():
         os.environ.setdefault(name, value)
     import ray
+    from ray._private.authentication_test_utils import reset_auth_token_state
 
     if ray.is_initialized():
         return address
+    # Ray reads the token's settings when it is imported, and a notebook may have done that before.
+    reset_auth_token_state()
     try:
         ray.init(
             address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR,

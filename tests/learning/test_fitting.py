@@ -156,3 +156,13 @@ def test_what_workers_import_loads_no_heavy_library() -> None:
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_a_column_that_is_missing_everywhere_can_be_fitted(name: str, block: FeatureBlock) -> None:
+    X = block.X.copy()
+    X[:, [0, CATEGORICAL[0]]] = np.nan
+    (fit,) = plan_fits(catalogue([name]), seed=5)
+    model = fit_model(fit, dataclasses.replace(block, X=X), CATEGORICAL)
+    assert np.isnan(X[:, 0]).all()  # the caller's rows are left alone
+    assert np.isfinite(model.predict_proba(block.X)).all()

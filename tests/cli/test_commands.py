@@ -1,0 +1,104 @@
+"""What the commands print is what was measured and kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Shell
+
+
+def test_every_command_has_help_that_teaches(labkit: Shell) -> None:
+    said = labkit.run("--help")
+    for command in ("lab", "bench", "train", "runs", "models", "data", "cluster", "doctor", "clean"):
+        assert f" {command} " in said
+        assert len(labkit.run(command, "--help")) > 300
+    assert "130 ended by Ctrl-C" in " ".join(said.split())
+
+
+def test_the_table_and_the_record_say_the_same(trained: Shell) -> None:
+    (listed,) = trained.json("runs", "list", "--kind", "benchmark")
+    record = trained.json("runs", "show", listed["id"])
+    assert record["status"] == "finished" and record["artefacts"] == ["04_speedup_tables.ipynb"]
+    rows = record["results"]["tables"]["ray"]
+    assert [row["n_workers"] for row in rows] == [1, 2]
+    digests = {timing["digest"] for timing in record["results"]["timings"]}
+    assert digests == {record["results"]["digest"]}
+    (fingerprint,) = record["fingerprints"]
+    assert {"cpu_model", "usable_cpus", "memory_bytes", "packages", "digest", "commit"} <= set(fingerprint)
+    assert {event["task"] for event in record["events"]} == {"hgb-small", "forest-20", "logistic-numeric"}
+    said = trained.run("runs", "show", listed["id"])
+    for row in rows:
+        assert f"{row['speedup']:.2f}" in said and f"{row['parallel_s']:.2f}" in said
+    assert fingerprint["digest"] in said and record["results"]["digest"] in said
+
+
+def test_the_executed_notebook_holds_the_table_and_no_error(trained: Shell, tmp_path: Path) -> None:
+    (listed,) = trained.json("runs", "list", "--kind", "benchmark")
+    trained.run("runs", "export", listed["id"], "--to", str(tmp_path / "out"))
+    cells = json.loads((tmp_path / "out" / "04_speedup_tables.ipynb").read_text())["cells"]
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert any("| 2 |" in "".join(output.get("data", {}).get("text/markdown", "")) for output in outputs)
+    assert json.loads((tmp_path / "out" / "record.json").read_text())["id"] == listed["id"]
+    assert "exists already" in trained.run("runs", "export", listed["id"], "--to", str(tmp_path / "out"), status=2)
+
+
+def test_the_first_model_is_promoted_and_listed(trained: Shell) -> None:
+    (model,) = trained.json("models", "list")
+    assert model["promoted"] and 0.5 < model["scores"]["roc_auc"] < 1.0
+    assert model["id"] in trained.run("models", "promote", model["id"][:6])
+
+
+def test_one_ensemble_has_one_digest_on_every_engine_and_number_of_workers(trained: Shell) -> None:
+    choice = ("--days", "12", "--recipes", "hgb-small,logistic-numeric")
+    (first,) = [
+        run for run in trained.json("runs", "list", "--kind", "training") if run["parameters"]["engine"] == "ray"
+    ]
+    for engine, workers in (("sequential", "1"), ("processes", "2")):
+        record = trained.json("train", *choice, "--engine", engine, "--workers", workers)
+        assert record["results"]["digest"] == first["results"]["digest"]
+
+
+def test_training_by_shard_makes_a_member_for_each_shard(trained: Shell) -> None:
+    record = trained.json("train", "--days", "12", "--recipes", "hgb-small", "--by", "shard", "--engine", "processes")
+    assert len(record["results"]["weights"]) == 8
+    assert sum(record["results"]["weights"].values()) == pytest.approx(1.0)
+
+
+def test_the_cluster_is_described_by_its_nodes(trained: Shell) -> None:
+    (node,) = trained.json("cluster", "status")["nodes"]
+    assert node["cpus"] >= 1 and node["fingerprint"]["digest"]
+
+
+def test_two_starts_of_a_cluster_are_one(trained: Shell) -> None:
+    first = trained.run("cluster", "start", "--ray-port", "0")
+    assert trained.json("cluster", "status")["address"] in first
+
+
+def test_comparing_needs_two_benchmarks(trained: Shell) -> None:
+    (listed,) = trained.json("runs", "list", "--kind", "benchmark")
+    (training, *_) = trained.json("runs", "list", "--kind", "training")
+    assert "at least two" in trained.run("runs", "compare", listed["id"], status=2)
+    assert "finished benchmarks" in trained.run("runs", "compare", listed["id"], training["id"], status=2)
+    said = trained.run("runs", "compare", listed["id"], listed["id"])
+    assert said.count(listed["id"]) == 2
+
+
+def test_doctor_looks_at_everything(trained: Shell) -> None:
+    findings = trained.run("doctor")
+    for what in ("Python", "CPUs", "memory", "/dev/shm", "packages", "lab folder", "Ray", "attaching", "port 8888"):
+        assert what in findings
+
+
+def test_data_is_described_and_prepared(labkit: Shell) -> None:
+    described = labkit.json("data", "describe", "--days", "5")
+    names = {column["name"]: column for column in described["columns"]}
+    assert described["n_cancelled"] >= 0 and 0 < described["late_share"] < 1
+    assert names["distance"]["known"] and not names["arr_delay"]["known"]
+    prepared = labkit.json("data", "prepare", "--days", "5")
+    assert prepared["n_rows"] > 0 and Path(prepared["folder"]).is_dir()
+    assert labkit.json("data", "prepare", "--days", "5")["digest"] == prepared["digest"]

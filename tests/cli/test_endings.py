@@ -1,0 +1,157 @@
+"""However a command ends, nothing of it goes on and nothing half done is left."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from labkit.parallel.service import answers, free_port, outliving
+from tests.cli.conftest import Shell
+
+PHASES = {
+    "flights": "Flights …",
+    "head": "Ray head …",
+    "jupyter": "JupyterLab …",
+    "training": "Training …",
+    "benchmark": "Benchmark …",
+}
+
+
+class Followed:
+    """A `labkit lab` whose output is read line by line, and whose processes are remembered."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.port, self.ray_port = free_port(), free_port()
+        self.popen = shell.start("lab", "--port", str(self.port), "--ray-port", str(self.ray_port), "--no-browser")
+        self.family: list[psutil.Process] = []
+        self.said: list[str] = []
+
+    def wait_for(self, text: str) -> None:
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            self.said.append(line)
+            self.look()
+            if text in line:
+                return
+        raise AssertionError(f"{text!r} was never said:\n{''.join(self.said)}")
+
+    def look(self) -> None:
+        known = set(self.family)
+        self.family += [
+            child for child in psutil.Process(self.popen.pid).children(recursive=True) if child not in known
+        ]
+
+    def end(self, number: int) -> int:
+        time.sleep(0.7)
+        self.look()
+        self.popen.send_signal(number)
+        rest, _ = self.popen.communicate(timeout=60)
+        self.said.append(rest)
+        return self.popen.returncode
+
+
+@pytest.fixture
+def lab(labkit: Shell) -> Iterator[Followed]:
+    followed = Followed(labkit)
+    yield followed
+    followed.popen.kill()
+    followed.popen.wait()
+    for process in followed.family:
+        if outliving([process], 0.0):
+            process.kill()
+    assert followed.popen.stdout is not None
+    followed.popen.stdout.close()
+
+
+def assert_nothing_is_left(lab: Followed, home: Path) -> None:
+    assert outliving(lab.family, 10.0) == []
+    assert not answers("127.0.0.1", lab.port) and not answers("127.0.0.1", lab.ray_port)
+    assert [path for path in home.rglob(".labkit-*.part")] == []
+    assert not (home / "head.json").exists()
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_ctrl_c_ends_everything_in_each_phase(labkit: Shell, lab: Followed, phase: str) -> None:
+    lab.wait_for(PHASES[phase])
+    assert lab.end(signal.SIGINT) == 130, "".join(lab.said)
+    assert "labkit: ended." in "".join(lab.said) and "Traceback" not in "".join(lab.said)
+    assert_nothing_is_left(lab, labkit.home)
+    for run in labkit.json("runs", "list"):
+        assert run["status"] in ("finished", "interrupted")
+
+
+def test_sigterm_ends_everything_too(labkit: Shell, lab: Followed) -> None:
+    lab.wait_for(PHASES["training"])
+    assert lab.end(signal.SIGTERM) == 130
+    assert_nothing_is_left(lab, labkit.home)
+
+
+def test_a_killed_lab_takes_jupyter_and_ray_with_it(labkit: Shell, lab: Followed) -> None:
+    lab.wait_for(PHASES["training"])
+    assert lab.end(signal.SIGKILL) == -signal.SIGKILL
+    assert outliving(lab.family, 20.0) == []
+    (run,) = labkit.json("runs", "list")
+    assert run["status"] == "interrupted"
+
+
+def test_a_second_lab_is_refused_while_one_runs(labkit: Shell, lab: Followed) -> None:
+    lab.wait_for("Flights …")
+    said = labkit.run("lab", "--port", str(free_port()), status=7)
+    assert "labkit lab (process" in said
+    assert lab.end(signal.SIGINT) == 130
+
+
+def test_a_training_that_was_killed_is_resumed_and_fits_nothing_twice(labkit: Shell) -> None:
+    choice = ("train", "--days", "30", "--engine", "processes", "--workers", "1")
+    with labkit.start(*choice) as driver:
+        database = labkit.home / "lab.db"
+        until = time.monotonic() + 60
+        while not (database.exists() and n_kept(labkit) >= 3) and time.monotonic() < until:
+            time.sleep(0.1)
+        driver.send_signal(signal.SIGKILL)
+    (run,) = labkit.json("runs", "list")
+    assert run["status"] == "interrupted"
+    kept = n_kept(labkit)
+    assert kept >= 3
+    record = labkit.json(*choice, "--resume", run["id"])
+    assert record["results"]["fitted"] == 15 - kept
+    whole = labkit.json(*choice)
+    assert whole["results"]["fitted"] == 15
+    assert whole["results"]["digest"] == record["results"]["digest"]
+    said = labkit.run(*choice, "--resume", run["id"], "--recipes", "hgb-small", status=2)
+    assert "other data or recipes" in said
+
+
+def n_kept(shell: Shell) -> int:
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{shell.home / 'lab.db'}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("SELECT count(*) FROM checkpoints").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def test_the_head_of_a_killed_start_is_found_by_nobody(labkit: Shell) -> None:
+    with labkit.start("cluster", "start", "--ray-port", "0") as starting:
+        time.sleep(2.0)
+        family = psutil.Process(starting.pid).children(recursive=True)
+        starting.send_signal(signal.SIGINT)
+    assert starting.returncode == 130
+    assert outliving(family, 10.0) == []
+    assert "No Ray head ran" in labkit.run("cluster", "stop")
+
+
+def test_a_cluster_outlives_the_command_that_started_it_and_is_stopped_whole(labkit: Shell) -> None:
+    labkit.run("cluster", "start", "--ray-port", "0")
+    pid = json.loads((labkit.home / "head.json").read_text())["pid"]
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    assert len(family) > 3
+    labkit.run("cluster", "stop")
+    assert outliving(family, 5.0) == []

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from labkit.errors import ClusterError, LabError, PortInUse
+from labkit.files.folder import LabFolder
+from labkit.parallel.cluster import attach, nodes
+from labkit.parallel.head import Head, find_head, start_head, token
+from labkit.parallel.service import check_port, end_service, free_port, log_tail, outliving, start_service
+
+
+@pytest.fixture
+def listener() -> Iterator[int]:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        yield int(holder.getsockname()[1])
+
+
+def test_attaching_again_does_nothing_and_nodes_have_fingerprints(ray_cluster: LabFolder) -> None:
+    head = find_head(ray_cluster)
+    assert head is not None and attach(ray_cluster) == head.address
+    (node,) = nodes()
+    assert node["cpus"] == 2 and node["fingerprint"]["cpu_model"]
+
+
+def test_starting_a_head_that_runs_returns_it(ray_cluster: LabFolder) -> None:
+    assert start_head(ray_cluster, port=0) == find_head(ray_cluster)
+
+
+def attach_elsewhere(folder: LabFolder, address: str, before: str = "", **changes: str) -> str:
+    """Attach in a fresh process; return what it said."""
+    program = (
+        f"{before}\nfrom pathlib import Path\nfrom labkit.files.folder import LabFolder\n"
+        "from labkit.parallel.cluster import attach\nfrom labkit.errors import LabError\n"
+        f"try:\n    print(attach(LabFolder(Path({str(folder.root)!r})), {address!r}))\n"
+        "except LabError as fault:\n    print(type(fault).__name__, fault)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env={**environment, **changes}, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_program_that_imported_ray_first_can_attach(ray_cluster: LabFolder) -> None:
+    head = find_head(ray_cluster)
+    assert head is not None
+    assert attach_elsewhere(ray_cluster, head.address, "import ray") == f"{head.address}\n"
+
+
+def test_a_wrong_token_is_refused(ray_cluster: LabFolder, tmp_path: Path) -> None:
+    head, wrong = find_head(ray_cluster), tmp_path / "token"
+    wrong.write_text("0" * 64)
+    assert head is not None
+    said = attach_elsewhere(ray_cluster, head.address, RAY_AUTH_TOKEN_PATH=str(wrong))
+    assert "ClusterError" in said and "token" in said
+
+
+def test_a_cluster_of_another_version_of_ray_is_refused(ray_cluster: LabFolder) -> None:
+    head = find_head(ray_cluster)
+    assert head is not None
+    said = attach_elsewhere(ray_cluster, head.address, "import ray\nray.__version__ = '1.0.0'")
+    assert "ClusterError" in said and "another version of Ray" in said and "1.0.0" in said
+
+
+def test_nothing_that_answers_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ClusterError, match="No Ray cluster answers at 127.0.0.1:9"):
+        attach(LabFolder(tmp_path), "127.0.0.1:9")
+
+
+def test_the_token_is_made_once_and_only_its_owner_reads_it(lab_folder: LabFolder) -> None:
+    path = token(lab_folder)
+    content = path.read_text()
+    assert path.stat().st_mode & 0o077 == 0 and len(content) == 64
+    assert token(lab_folder).read_text() == content
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": 1}'])
+def test_a_record_that_cannot_be_read_is_no_head(lab_folder: LabFolder, content: str) -> None:
+    (lab_folder.root / "head.json").write_text(content)
+    assert find_head(lab_folder) is None
+
+
+def test_a_number_that_another_process_has_now_is_no_head(lab_folder: LabFolder) -> None:
+    head = Head("127.0.0.1:1", 1, os.getpid(), created=1.0)
+    (lab_folder.root / "head.json").write_text(json.dumps(head.__dict__))
+    assert find_head(lab_folder) is None
+
+
+def test_a_port_in_use_names_its_holder(listener: int) -> None:
+    with pytest.raises(PortInUse, match=rf"port {listener}, and .*process {os.getpid()}.*--port"):
+        check_port(listener, "A test", "--port")
+
+
+def test_a_service_that_ends_at_once_is_told_with_its_log(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "print('no licence'); raise SystemExit(3)"]
+    with pytest.raises(LabError, match=r"(?s)status 3.*no licence"):
+        start_service(command, log=tmp_path / "log", ready=lambda: False, timeout_s=30, name="It")
+
+
+def test_a_service_that_never_serves_is_ended(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
+    with pytest.raises(LabError, match="did not serve within 1 s"):
+        start_service(command, log=tmp_path / "log", ready=lambda: False, timeout_s=1, name="It")
+    assert "up" in log_tail(tmp_path / "log")
+
+
+def test_ending_a_service_ends_what_it_started_though_it_ignores_being_asked(tmp_path: Path) -> None:
+    program = (
+        "import signal, subprocess, sys, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\nprint('up', flush=True)\n"
+        "time.sleep(600)"
+    )
+    log = tmp_path / "log"
+    process = start_service(
+        [sys.executable, "-c", program], log=log, ready=lambda: "up" in log_tail(log), timeout_s=30, name="It"
+    )
+    family = [process, *process.children()]
+    assert len(family) == 2
+    end_service(process, 0.5)
+    assert outliving(family, 5.0) == []
+
+
+def test_a_free_port_can_be_had() -> None:
+    check_port(free_port(), "A test", "--port")
