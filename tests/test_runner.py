@@ -13,7 +13,9 @@ from labkit.runner import notebook, notebooks, run_notebook
 
 
 def notebook_of(folder: Path, *cells: str) -> Path:
-    book = nbformat.v4.new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}})
+    book = nbformat.v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}, "language_info": {"name": "python"}}
+    )
     book.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
     book.cells[0].metadata["tags"] = ["parameters"]
     path = folder / "cuaderno ñ.ipynb"

@@ -67,7 +67,7 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
             configure_logging=False, include_dashboard=False, runtime_env=pinned,
         )  # fmt: skip
     except Exception as fault:
-        raise ClusterError(_reason(address, str(fault), ray.__version__)) from fault
+        raise ClusterError(_reason(address, f"{fault.__cause__ or ''}\n{fault}", ray.__version__)) from fault
     return address
 
 

@@ -28,7 +28,7 @@ _WORKER_BYTES = 160e6  # what a worker holds before its data: the interpreter, s
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """All timings of one benchmark, the start-up of each subject apart, and the task events of the last round."""
+    """All timings of one benchmark, the start-up of each subject apart, and the task events of the last pass with most workers."""
 
     timings: tuple[Timing, ...]
     start_up_s: dict[str, float]
@@ -133,12 +133,11 @@ def measure(
             turn = number % len(steps)
             for position, (subject_name, n_workers) in enumerate(steps[turn:] + steps[:turn]):
                 tell(f"{subject_name}:{n_workers}", (number + position / len(steps)) / (rounds + 1))
-                if number == rounds and subject_name in crews:
-                    events.clear()
+                keep = events.append if number == rounds and n_workers == most else None
                 watch = _Watch(n_workers)
                 if subject_name in crews:
                     begun = time.perf_counter()
-                    values = dispatch(work.tasks, crews[subject_name], n_workers=n_workers, on_event=events.append)
+                    values = dispatch(work.tasks, crews[subject_name], n_workers=n_workers, on_event=keep)
                     seconds, outlines = time.perf_counter() - begun, [work.outline(value) for value in values]
                     del values
                 else:

@@ -74,7 +74,7 @@ def lab(labkit: Shell) -> Iterator[Followed]:
 def assert_nothing_is_left(lab: Followed, home: Path) -> None:
     assert outliving(lab.family, 10.0) == []
     assert not answers("127.0.0.1", lab.port) and not answers("127.0.0.1", lab.ray_port)
-    assert [path for path in home.rglob(".labkit-*.part")] == []
+    assert list(home.rglob(".labkit-*.part")) == []
     assert not (home / "head.json").exists()
 
 

@@ -74,7 +74,7 @@ def test_a_cluster_of_another_version_of_ray_is_refused(ray_cluster: LabFolder) 
 
 
 def test_nothing_that_answers_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ClusterError, match="No Ray cluster answers at 127.0.0.1:9"):
+    with pytest.raises(ClusterError, match=r"No Ray cluster answers at 127.0.0.1:9"):
         attach(LabFolder(tmp_path), "127.0.0.1:9")
 
 
