@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 
+INTERRUPTED = 130
+
 
 def main() -> None:
     """Run the command line; errors that labkit raises on purpose become one message and an exit status."""
@@ -16,13 +18,16 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        sys.exit(app(standalone_mode=False))
+        status = app(standalone_mode=False)
+        if status == INTERRUPTED:  # what Typer makes of Ctrl-C
+            raise KeyboardInterrupt
+        sys.exit(status)
     except LabError as fault:
         errors.print(f"[bold red]labkit:[/] {console.escape(str(fault))}", highlight=False, soft_wrap=True)
         sys.exit(fault.exit_status)
     except (KeyboardInterrupt, typer.Abort):
         errors.print("labkit: ended.", highlight=False)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
     except Exception as fault:
         if not isinstance(getattr(fault, "exit_code", None), int):
             raise

@@ -25,7 +25,7 @@ def clean(yes: bool = typer.Option(False, "--yes", help="Do not ask.")) -> None:
         raise InvalidArgument(f"{folder.root} is no folder of a lab, so it is not removed. Correct LABKIT_HOME.")
     if not yes and not typer.confirm(f"Remove {folder.root} with all its runs and models?"):
         return
-    with folder.lease("lab", "clean").acquired():
+    with folder.lease("lab", "clean this lab").acquired():
         stop_head(folder)
     try:
         shutil.rmtree(folder.root)

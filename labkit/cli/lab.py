@@ -52,7 +52,7 @@ def lab(
     """
     opened = start()
     check_port_number(ray_port)
-    with opened.folder.lease("lab", "labkit lab").acquired(), contextlib.ExitStack() as stack:
+    with opened.folder.lease("lab", "open this lab").acquired(), contextlib.ExitStack() as stack:
         check_port(check_port_number(port), "JupyterLab", "--port")
         ending: list[Callable[[], object]] = []
         stack.callback(_end, ending)

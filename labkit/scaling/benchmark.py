@@ -81,7 +81,7 @@ def benchmark_run(
         check_memory((1 + len(engines)) * max(workers), sum(block.X.nbytes for block in job.blocks.values()))
         calibration = calibrated(job)
         prepared_s = time.perf_counter() - begun
-        with measuring_lease(f"benchmark {run.id}").acquired(
+        with measuring_lease(f"measure run {run.id}").acquired(
             wait_s=3600.0, on_wait=lambda who: tell(f"wait: {who}", 0.0)
         ):
             found = measure(

@@ -28,7 +28,7 @@ _WORKER_BYTES = 160e6  # what a worker holds before its data: the interpreter, s
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """All timings of one benchmark, the start-up of each subject apart, and the task events of the last pass with most workers."""
+    """All timings of one benchmark, start-up times apart, and the task events of the last pass with most workers."""
 
     timings: tuple[Timing, ...]
     start_up_s: dict[str, float]
