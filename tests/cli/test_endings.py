@@ -142,7 +142,8 @@ def test_the_head_of_a_killed_start_is_found_by_nobody(labkit: Shell) -> None:
         time.sleep(2.0)
         family = psutil.Process(starting.pid).children(recursive=True)
         starting.send_signal(signal.SIGINT)
-    assert starting.returncode == 130
+        said, _ = starting.communicate(timeout=60)
+    assert starting.returncode == 130 and "labkit: ended." in said
     assert outliving(family, 10.0) == []
     assert "No Ray head ran" in labkit.run("cluster", "stop")
 
