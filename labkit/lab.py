@@ -176,10 +176,11 @@ class Lab:
         here = host.fingerprint()
         if engine != "ray":
             return [here]
-        from labkit.parallel.cluster import nodes
+        from labkit.parallel.cluster import n_nodes, nodes
 
-        others = [node["fingerprint"] for node in nodes()]
-        return [here, *(found for found in others if found["digest"] != here["digest"])] if len(others) > 1 else [here]
+        if n_nodes() == 1:  # this host, or the one the cluster consists of: asking it would start one more process
+            return [here]
+        return [here, *(node["fingerprint"] for node in nodes() if node["fingerprint"]["digest"] != here["digest"])]
 
     @property
     def _database(self) -> str:

@@ -17,6 +17,7 @@ from rich.table import Table
 from labkit.scaling.table import SpeedupRow
 
 _PLAIN_EVERY_S = 5.0
+_WIDE = 110
 
 
 class _Console(Console):
@@ -46,6 +47,8 @@ def show_speedups(title: str, rows: Sequence[SpeedupRow], lang: str) -> None:
     from labkit.classroom.plots import format_table
 
     header, *body = format_table(rows, lang)
+    if console.width < _WIDE:  # a column for each number of workers is narrower than a row
+        header, *body = (list(cells) for cells in zip(header, *body, strict=True))
     show_table(title, header, body)
 
 

@@ -95,6 +95,13 @@ def detach() -> None:
     ray.shutdown()
 
 
+def n_nodes() -> int:
+    """Return how many nodes of the attached cluster live."""
+    import ray
+
+    return sum(bool(node["Alive"]) for node in ray.nodes())
+
+
 def nodes() -> list[dict[str, Any]]:
     """Return the living nodes of the attached cluster: id, CPUs, memory, and each one's own fingerprint."""
     import ray
