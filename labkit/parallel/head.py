@@ -141,7 +141,7 @@ def check_port_number(port: int) -> int:
 def _command(folder: LabFolder, port: int, dashboard_port: int, n_cpus: int) -> list[str]:
     store_bytes = int(max(100e6, min(2e9, _MEMORY_SHARE * host.available_memory_bytes(), 0.8 * _shm_bytes())))
     return [
-        sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--node-ip-address={LOOPBACK}",
+        _python(folder), "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--node-ip-address={LOOPBACK}",
         f"--port={port}", f"--num-cpus={n_cpus}", "--include-dashboard=true", f"--dashboard-host={LOOPBACK}",
         f"--dashboard-port={dashboard_port}", f"--object-store-memory={store_bytes}", "--disable-usage-stats",
         # Any free port for workers: Ray's own range, 10002 to 19999, would refuse a head on a port within it.
@@ -154,6 +154,17 @@ def _session(folder: LabFolder) -> Path:
     """Return where Ray keeps its sockets and logs: their paths must be short, and a clone's may be long."""
     name = hashlib.sha256(os.fsencode(folder.root.resolve())).hexdigest()[:8]
     return Path(tempfile.gettempdir()) / f"labkit-{os.getuid()}-{name}"
+
+
+def _python(folder: LabFolder) -> str:
+    """Return this environment's interpreter by a short path: Ray's raylet ends at once where there is a space in it."""
+    if sys.prefix == sys.base_prefix:
+        return sys.executable
+    link = _session(folder) / "venv"
+    link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(sys.prefix)
+    return str(link / "bin" / Path(sys.executable).name)
 
 
 def _serves(folder: LabFolder) -> bool:

@@ -12,6 +12,7 @@ import pytest
 
 from labkit.errors import ClusterError, LabError, PortInUse
 from labkit.files.folder import LabFolder
+from labkit.parallel import head
 from labkit.parallel.cluster import attach, nodes
 from labkit.parallel.head import Head, find_head, start_head, token
 from labkit.parallel.service import check_port, end_service, free_port, log_tail, outliving, start_service
@@ -26,8 +27,8 @@ def listener() -> Iterator[int]:
 
 
 def test_attaching_again_does_nothing_and_nodes_have_fingerprints(ray_cluster: LabFolder) -> None:
-    head = find_head(ray_cluster)
-    assert head is not None and attach(ray_cluster) == head.address
+    found = find_head(ray_cluster)
+    assert found is not None and attach(ray_cluster) == found.address
     (node,) = nodes()
     assert node["cpus"] == 2 and node["fingerprint"]["cpu_model"]
 
@@ -53,23 +54,23 @@ def attach_elsewhere(folder: LabFolder, address: str, before: str = "", **change
 
 
 def test_a_program_that_imported_ray_first_can_attach(ray_cluster: LabFolder) -> None:
-    head = find_head(ray_cluster)
-    assert head is not None
-    assert attach_elsewhere(ray_cluster, head.address, "import ray") == f"{head.address}\n"
+    found = find_head(ray_cluster)
+    assert found is not None
+    assert attach_elsewhere(ray_cluster, found.address, "import ray") == f"{found.address}\n"
 
 
 def test_a_wrong_token_is_refused(ray_cluster: LabFolder, tmp_path: Path) -> None:
-    head, wrong = find_head(ray_cluster), tmp_path / "token"
+    found, wrong = find_head(ray_cluster), tmp_path / "token"
     wrong.write_text("0" * 64)
-    assert head is not None
-    said = attach_elsewhere(ray_cluster, head.address, RAY_AUTH_TOKEN_PATH=str(wrong))
+    assert found is not None
+    said = attach_elsewhere(ray_cluster, found.address, RAY_AUTH_TOKEN_PATH=str(wrong))
     assert "ClusterError" in said and "token" in said
 
 
 def test_a_cluster_of_another_version_of_ray_is_refused(ray_cluster: LabFolder) -> None:
-    head = find_head(ray_cluster)
-    assert head is not None
-    said = attach_elsewhere(ray_cluster, head.address, "import ray\nray.__version__ = '1.0.0'")
+    found = find_head(ray_cluster)
+    assert found is not None
+    said = attach_elsewhere(ray_cluster, found.address, "import ray\nray.__version__ = '1.0.0'")
     assert "ClusterError" in said and "another version of Ray" in said and "1.0.0" in said
 
 
@@ -92,8 +93,8 @@ def test_a_record_that_cannot_be_read_is_no_head(lab_folder: LabFolder, content:
 
 
 def test_a_number_that_another_process_has_now_is_no_head(lab_folder: LabFolder) -> None:
-    head = Head("127.0.0.1:1", 1, os.getpid(), created=1.0)
-    (lab_folder.root / "head.json").write_text(json.dumps(head.__dict__))
+    other = Head("127.0.0.1:1", 1, os.getpid(), created=1.0)
+    (lab_folder.root / "head.json").write_text(json.dumps(other.__dict__))
     assert find_head(lab_folder) is None
 
 
@@ -133,3 +134,14 @@ def test_ending_a_service_ends_what_it_started_though_it_ignores_being_asked(tmp
 
 def test_a_free_port_can_be_had() -> None:
     check_port(free_port(), "A test", "--port")
+
+
+def test_ray_is_started_by_a_path_without_spaces_whatever_the_clone_is_called(lab_folder: LabFolder) -> None:
+    # Ray's raylet dies silently where its interpreter's path has a space.
+    python = head._python(lab_folder)
+    try:
+        assert python.isascii() and " " not in python
+        program = "import labkit, ray, sys; print(sys.prefix)"
+        assert " " not in subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout
+    finally:
+        head.stop_head(lab_folder)
