@@ -20,9 +20,9 @@ RECORD = ROOT / "docs" / "measured.json"
 READMES = {"en": ROOT / "README.md", "es": ROOT / "README.es.md"}
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _CAPTION = {
-    "en": "Ray on {cpu}, {cpus} CPUs ({cores} core(s)), {memory} GB; {rows} training rows, {fits} fits,"
+    "en": "Ray on {cpu}, {cpus} CPUs, {cores} cores, {memory} GB; {rows} training rows, {fits} fits,"
     " {rounds} rounds; run `{run}`, host `{host}`, digest `{digest}`.",
-    "es": "Ray en {cpu}, {cpus} CPU ({cores} núcleo(s)), {memory} GB; {rows} filas de entrenamiento, {fits} ajustes,"
+    "es": "Ray en {cpu}, {cpus} CPU, {cores} núcleos, {memory} GB; {rows} filas de entrenamiento, {fits} ajustes,"
     " {rounds} rondas; ejecución `{run}`, máquina `{host}`, huella `{digest}`.",
 }
 

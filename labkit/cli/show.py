@@ -36,7 +36,7 @@ def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]],
     """Print a table, its last `right` columns to the right."""
     table = Table(title=escape(title), title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index >= len(header) - right else "left")
+        table.add_column(name, justify="right" if index >= len(header) - right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     console.print(table)
