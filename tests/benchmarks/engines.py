@@ -10,7 +10,7 @@ import sys
 import time
 
 from labkit.classroom.text import number
-from labkit.cli.bench import show_benchmark, using_cluster
+from labkit.cli.app import bench
 from labkit.cli.show import console, progress
 from labkit.lab import start
 from labkit.scaling.table import Timing, paired_ratio
@@ -18,7 +18,7 @@ from labkit.scaling.table import Timing, paired_ratio
 
 def main(days: int | None, rounds: int) -> None:
     lab = start()
-    with using_cluster(lab, 0):
+    with bench.using_cluster(lab, 0):
         with progress("Flights") as tell:
             dataset = lab.prepare(days=days, on_progress=tell)
         begun = time.perf_counter()
@@ -26,7 +26,7 @@ def main(days: int | None, rounds: int) -> None:
         attaching_s = time.perf_counter() - begun
         with progress("Engines") as tell:
             record = lab.measure(dataset, engines=("ray", "processes"), workers=(1, 2), rounds=rounds, on_progress=tell)
-    show_benchmark(record, "en")
+    bench.show_benchmark(record, "en")
     timings = [Timing(**timing) for timing in record["results"]["timings"]]
     for a, b in (("limit", "ray"), ("processes", "ray")):
         ratio, spread = paired_ratio(timings, a, b, 2)
