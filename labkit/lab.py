@@ -193,13 +193,16 @@ class Lab:
 
 
 def start(**changes: Any) -> Lab:
-    """Open the lab that the environment describes; keyword arguments change single settings.
+    """Open the lab that the environment describes; keyword arguments other than None change single settings.
 
     Examples
     --------
     >>> start(home="/tmp/somewhere", lang="es").settings.lang
     'es'
     """
+    changes = {name: value for name, value in changes.items() if value is not None}
     if "home" in changes:
         changes["home"] = Path(changes["home"]).absolute()
+    if changes.get("lang", "en") not in LANGUAGES:
+        raise InvalidArgument(f"The language is {' or '.join(LANGUAGES)}, not {changes['lang']!r}.")
     return Lab(dataclasses.replace(Settings.read(), **changes))

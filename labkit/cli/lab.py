@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -26,16 +27,15 @@ from labkit.cli.options import RayPort, numbers
 from labkit.cli.show import console, progress
 from labkit.cli.train import show_training, train_with_progress
 from labkit.errors import LabError, UnknownName
+from labkit.files.whole import write_whole
 from labkit.lab import Lab, start
 from labkit.parallel.head import DEFAULT_PORT, check_port_number, find_head, start_head, stop_head
 from labkit.parallel.service import LOOPBACK, check_port, end_service, start_service
 from labkit.runner import ROOT, notebook
 
 # Nobody in a lesson wants JupyterLab's question whether it may fetch news.
-NO_NEWS = (
-    "--LabApp.news_url=None",
-    "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
-)
+_NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
+_NEWS_SETTINGS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 _JUPYTER_TIMEOUT_S = 90.0
 
 
@@ -81,15 +81,16 @@ def start_jupyter(opened: Lab, port: int, browser: bool) -> tuple[psutil.Process
     copy = own_copy(notebook(NOTEBOOK, opened.settings.lang), ROOT / "work" / opened.settings.lang)
     place = f"/lab/tree/{copy.relative_to(ROOT).as_posix()}"
     settings = opened.folder.root / "jupyter"
+    write_whole(settings / "lab" / _NEWS_SETTINGS, json.dumps(_NO_NEWS))
     command = [
         sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={LOOPBACK}", f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0", f"--ServerApp.root_dir={ROOT}", "--ServerApp.allow_root=True",
-        f"--ServerApp.open_browser={browser}", f"--LabApp.default_url={place}", *NO_NEWS,
+        f"--ServerApp.open_browser={browser}", f"--LabApp.default_url={place}",
     ]  # fmt: skip
     environment = {
         "JUPYTER_TOKEN": token, "JUPYTER_CONFIG_DIR": str(settings), "JUPYTER_DATA_DIR": str(settings / "data"),
         "JUPYTER_RUNTIME_DIR": str(settings / "runtime"), "IPYTHONDIR": str(settings / "ipython"),
-        "LABKIT_HOME": str(opened.settings.home),
+        "LABKIT_HOME": str(opened.settings.home), "JUPYTERLAB_SETTINGS_DIR": str(settings / "lab"),
     }  # fmt: skip
     process = start_service(
         command, log=opened.folder.logs / "jupyterlab.log", ready=lambda: _serves(port, token),

@@ -30,27 +30,20 @@ days = 30
 scale = 1
 engine = "ray"
 recipes = None
-lang = "auto"
+lang = None
 run_id = None
 home = None
 
 # %%
 import labkit
 from IPython.display import Markdown, display
-from labkit.classroom.text import t
+from labkit.classroom.text import number, t
 
-lab = labkit.start(**({"home": home} if home else {}), **({"lang": lang} if lang != "auto" else {}))
+lab = labkit.start(home=home, lang=lang)
 lang = lab.settings.lang
 dataset = lab.prepare(days=days, scale=scale)
-print(
-    t(
-        "notebook.data",
-        lang,
-        days=dataset.n_days,
-        rows=f"{dataset.n_rows:_}".replace("_", " "),
-        shards=len(dataset.train),
-    )
-)
+rows = number(dataset.n_rows, lang, 0)
+print(t("notebook.data", lang, days=dataset.n_days, rows=rows, shards=len(dataset.train)))
 
 # %% [markdown] lang="en"
 # ## 1 The work
