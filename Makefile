@@ -1,6 +1,6 @@
 # All commands of a clone. What takes part in `make lab` needs git, make and Python 3.11 or newer, nothing else.
 PYTHON ?= python3
-BENCH ?= --workers 1,2,4,8 --rounds 6
+BENCH ?= --full
 PYTEST ?=
 LOCK ?=
 COMPILE = .venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(LOCK)
