@@ -17,6 +17,7 @@ from labkit.errors import Busy
 from labkit.files.whole import clear_errors
 
 _POLL_S = 0.1
+_NOBODY_IN_PARTICULAR = "another process holds it"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Lease:
         wait_s : float
             How long to wait for it, in seconds.
         on_wait : callable, optional
-            Told who holds it, at first and whenever that changes.
+            Told who holds it, at first and whenever somebody else is known to.
 
         Raises
         ------
@@ -57,7 +58,8 @@ class Lease:
             holder = self.holder()
             if time.monotonic() >= until:
                 raise Busy(f"Cannot {self.purpose} now: {holder}. Wait for it, or end it.")
-            if on_wait is not None and holder != told:
+            news = told is None or holder not in (told, _NOBODY_IN_PARTICULAR)
+            if on_wait is not None and news:
                 on_wait(holder)
                 told = holder
             time.sleep(_POLL_S)
@@ -82,7 +84,7 @@ class Lease:
                 return f"process {owner['pid']} holds it since {since:%H:%M:%S} ({owner['purpose']})"
         except (OSError, ValueError, TypeError, LookupError):
             pass  # it is being taken or given back this very moment
-        return "another process holds it"
+        return _NOBODY_IN_PARTICULAR
 
     def _try(self) -> int | None:
         """Return a handle that holds the lock, None where somebody else does."""
