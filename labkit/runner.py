@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import psutil
 
 from labkit.errors import InvalidArgument, LabError, TaskFailed, UnknownName
 from labkit.parallel.pinning import ONE_THREAD, environment
-from labkit.parallel.service import die_with_parent, end_service, log_tail
+from labkit.parallel.service import adopt_orphans, die_with_parent, end_descendants, end_service, log_tail
 
 ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("en", "es")
@@ -66,82 +66,105 @@ def notebook(name: str, lang: str = "en") -> Path:
     return found[0]
 
 
-def run_notebook(
-    source: Path,
-    target: Path,
-    parameters: Mapping[str, Any],
-    *,
-    timeout_s: float = DEFAULT_TIMEOUT_S,
-    on_wait: Callable[[], None] | None = None,
-) -> None:
-    """Execute a notebook with parameters and write the executed copy.
+class NotebookRunner:
+    """A child process that executes one notebook; it imports papermill while its caller still prepares.
 
-    Parameters
-    ----------
-    source, target : Path
-        The notebook, and where its executed copy goes.
-    parameters : mapping
-        Values for its cell of parameters; JSON-able.
-    timeout_s : float
-        For the whole, in seconds, above 0.
-    on_wait : callable, optional
-        Called about four times a second while it runs.
-
-    Raises
-    ------
-    TaskFailed
-        If a cell fails (the message holds its last lines) or the time is over.
+    Used as a context: what leaves the block ends the child with all that it began.
     """
-    if not timeout_s > 0:
-        raise InvalidArgument(f"The time limit must be above 0 s, not {timeout_s!r}.")
-    with tempfile.TemporaryDirectory(prefix="labkit-notebook-") as scratch:
-        log = Path(scratch) / "log"
-        order = Path(scratch) / "order.json"
-        order.write_text(json.dumps({"source": str(source), "target": str(target), "parameters": dict(parameters)}))
-        with log.open("wb") as output, _child([sys.executable, "-m", "labkit.runner", str(order)], output) as child:
-            until = time.monotonic() + timeout_s
-            while child.poll() is None:
-                if time.monotonic() > until:
-                    raise TaskFailed(f"{source.stem} was ended: it ran longer than its limit of {timeout_s:.0f} s.")
-                if on_wait is not None:
-                    on_wait()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    child.wait(0.25)
-        if child.returncode:
-            why = Path(f"{order}.error")
-            detail = why.read_text() if why.exists() else log_tail(log)
+
+    def __enter__(self) -> NotebookRunner:
+        self._scratch = tempfile.TemporaryDirectory(prefix="labkit-notebook-")
+        self._order, self._log = (Path(self._scratch.name) / name for name in ("order.json", "log"))
+        with self._log.open("wb") as output:
+            self._child = subprocess.Popen(
+                [sys.executable, "-m", "labkit.runner", str(self._order)], stdin=subprocess.PIPE, stdout=output,
+                stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        return self
+
+    def run(
+        self,
+        source: Path,
+        target: Path,
+        parameters: Mapping[str, Any],
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        on_wait: Callable[[], None] | None = None,
+    ) -> None:
+        """Execute a notebook with parameters and write the executed copy.
+
+        Parameters
+        ----------
+        source, target : Path
+            The notebook, and where its executed copy goes.
+        parameters : mapping
+            Values for its cell of parameters; JSON-able.
+        timeout_s : float
+            For the whole, in seconds, above 0.
+        on_wait : callable, optional
+            Called about four times a second while it runs.
+
+        Raises
+        ------
+        TaskFailed
+            If a cell fails (the message holds its last lines) or the time is over.
+        """
+        if not timeout_s > 0:
+            raise InvalidArgument(f"The time limit must be above 0 s, not {timeout_s!r}.")
+        order = {"source": str(source), "target": str(target), "parameters": dict(parameters)}
+        self._order.write_text(json.dumps(order))
+        self._stop_waiting()
+        until = time.monotonic() + timeout_s
+        while self._child.poll() is None:
+            if time.monotonic() > until:
+                raise TaskFailed(f"{source.stem} was ended: it ran longer than its limit of {timeout_s:.0f} s.")
+            if on_wait is not None:
+                on_wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(0.25)
+        if self._child.returncode:
+            why = Path(f"{self._order}.error")
+            detail = why.read_text() if why.exists() else log_tail(self._log)
             raise TaskFailed(f"{source.stem} failed:\n{detail}")
 
+    def _stop_waiting(self) -> None:
+        assert self._child.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died already: its exit status tells
+            self._child.stdin.close()
 
-@contextlib.contextmanager
-def _child(command: list[str], output: Any) -> Iterator[subprocess.Popen[bytes]]:
-    child = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-    )
-    try:
-        yield child
-    finally:
-        if child.poll() is None:
+    def __exit__(self, *_: object) -> None:
+        if self._child.poll() is None:
             with contextlib.suppress(psutil.NoSuchProcess):
-                end_service(psutil.Process(child.pid), 1.0)
-            child.wait()
+                end_service(psutil.Process(self._child.pid), 1.0)
+            self._child.wait()
+        self._stop_waiting()
+        self._scratch.cleanup()
 
 
 def execute(order: Path) -> int:
-    """Execute what an order file asks for, in this process; return the exit status."""
+    """Execute what an order file asks for once standard input ends, in this process; return the exit status."""
+    die_with_parent()
+    adopt_orphans()
+    # jsonschema, which nothing here asks to check an IRI, would compile a grammar for them: 0.7 s of papermill's 1.6.
+    sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # "not there", in Python's own way
     import papermill
 
+    sys.stdin.read()
+    if not order.exists():  # its caller ended before there was anything to do
+        return 0
     asked = json.loads(order.read_text())
-    die_with_parent()
     with environment({**ONE_THREAD, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}):
         try:
             papermill.execute_notebook(
                 asked["source"], asked["target"], asked["parameters"], kernel_name="python3", progress_bar=False,
                 cwd=str(Path(asked["source"]).parent), request_save_on_cell_execute=False, log_output=False,
+                shutdown_kernel="immediate",  # all is kept by then; leaving Ray politely takes it some seconds
             )  # fmt: skip
         except papermill.PapermillExecutionError as fault:
             Path(f"{order}.error").write_text(f"cell {fault.exec_count}: {fault.ename}: {fault.evalue}")
             return _FAILED
+        finally:
+            end_descendants()
     return 0
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import psutil
@@ -9,7 +10,12 @@ import pytest
 
 from labkit.errors import InvalidArgument, TaskFailed, UnknownName
 from labkit.parallel.service import outliving
-from labkit.runner import notebook, notebooks, run_notebook
+from labkit.runner import NotebookRunner, notebook, notebooks
+
+
+def run_notebook(*order: Any, **options: Any) -> None:
+    with NotebookRunner() as runner:
+        runner.run(*order, **options)
 
 
 def notebook_of(folder: Path, *cells: str) -> Path:
@@ -56,6 +62,17 @@ def test_a_notebook_past_its_limit_is_ended_with_what_it_began(tmp_path: Path) -
     with pytest.raises(TaskFailed, match="longer than its limit"):
         run_notebook(source, tmp_path / "out.ipynb", {}, timeout_s=12, on_wait=look)
     assert len(family) == 2 and outliving(family, 5.0) == []
+
+
+def test_what_a_cell_left_running_ends_with_the_notebook(tmp_path: Path) -> None:
+    pid = tmp_path / "pid"
+    begin = "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'], start_new_session=True)"
+    source = notebook_of(
+        tmp_path, "x = 0", f"import subprocess, sys\n{begin}\nopen({str(pid)!r}, 'w').write(str(child.pid))"
+    )
+    run_notebook(source, tmp_path / "out.ipynb", {}, timeout_s=120)
+    left = [process for process in psutil.process_iter() if process.pid == int(pid.read_text())]
+    assert outliving(left, 0.0) == []
 
 
 @pytest.mark.parametrize("timeout_s", [0, -1, float("nan")])

@@ -73,38 +73,36 @@ def run_benchmark(
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Run the notebook as a run; return its record."""
-    from labkit.runner import notebook, run_notebook
+    from labkit.runner import NotebookRunner, notebook
     from labkit.scaling.protocol import check_memory
 
     chosen = [recipe.name for recipe in catalogue(recipes)]
-    with progress("Flights", quiet=quiet) as tell:
-        dataset = lab.prepare(days=days, scale=scale, on_progress=tell)
-    check_memory(2 * max(workers), dataset.n_rows * len(dataset.encoder.names) * 4)
     source = notebook(NOTEBOOK, lab.settings.lang)
-    asked = {
-        "workers": list(workers),
-        "rounds": rounds,
-        "days": days,
-        "scale": scale,
-        "engine": engine,
-        "recipes": chosen,
-    }
-    run = lab.runs.start("benchmark", NOTEBOOK, asked, 0, dataset.digest, [host.fingerprint()])
-    target = lab.folder.runs / f"{run.id}.ipynb"
-    try:
-        with progress("Benchmark", quiet=quiet) as tell:
-            run_notebook(
-                source, target, {**asked, "lang": lab.settings.lang, "run_id": run.id, "home": str(lab.settings.home)},
-                timeout_s=timeout_s, on_wait=lambda: tell(run.id, lab.runs.get(run.id).progress),
-            )  # fmt: skip
-        lab.runs.save_artefact(run.id, f"{NOTEBOOK}.ipynb", target.read_bytes())
-    except BaseException as fault:
-        if lab.runs.get(run.id).status == "running":
-            status = "failed" if isinstance(fault, Exception) else "interrupted"
-            lab.runs.update(run.id, status=status, error=str(fault) or type(fault).__name__)
-        raise
-    finally:
-        target.unlink(missing_ok=True)
+    with NotebookRunner() as runner:
+        with progress("Flights", quiet=quiet) as tell:
+            dataset = lab.prepare(days=days, scale=scale, on_progress=tell)
+        check_memory(2 * max(workers), dataset.n_rows * len(dataset.encoder.names) * 4)
+        asked = {
+            "workers": list(workers), "rounds": rounds, "days": days, "scale": scale, "engine": engine,
+            "recipes": chosen,
+        }  # fmt: skip
+        run = lab.runs.start("benchmark", NOTEBOOK, asked, 0, dataset.digest, [host.fingerprint()])
+        target = lab.folder.runs / f"{run.id}.ipynb"
+        given = {**asked, "lang": lab.settings.lang, "run_id": run.id, "home": str(lab.settings.home)}
+        try:
+            with progress("Benchmark", quiet=quiet) as tell:
+                runner.run(
+                    source, target, given, timeout_s=timeout_s,
+                    on_wait=lambda: tell(run.id, lab.runs.get(run.id).progress),
+                )  # fmt: skip
+            lab.runs.save_artefact(run.id, f"{NOTEBOOK}.ipynb", target.read_bytes())
+        except BaseException as fault:
+            if lab.runs.get(run.id).status == "running":
+                status = "failed" if isinstance(fault, Exception) else "interrupted"
+                lab.runs.update(run.id, status=status, error=str(fault) or type(fault).__name__)
+            raise
+        finally:
+            target.unlink(missing_ok=True)
     return lab.runs.export(run.id)
 
 

@@ -97,11 +97,22 @@ def engine(name: str) -> type[Crew]:
     UnknownName
         If there is no such engine.
     """
-    if name not in ENGINES:
-        raise UnknownName(f"There is no engine {name!r}. Take one of: {', '.join(sorted(ENGINES))}.")
-    module, _, attribute = ENGINES[name].partition(":")
+    module, _, attribute = ENGINES[check_engine(name)].partition(":")
     found: type[Crew] = getattr(importlib.import_module(module), attribute)
     return found
+
+
+def check_engine(name: str) -> str:
+    """Return the name of an engine that there is, without the seconds that Ray takes to import.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such engine.
+    """
+    if name not in ENGINES:
+        raise UnknownName(f"There is no engine {name!r}. Take one of: {', '.join(sorted(ENGINES))}.")
+    return name
 
 
 def check_workers(n_workers: int) -> int:

@@ -17,7 +17,7 @@ import psutil
 from labkit.errors import LabError, PortInUse
 
 LOOPBACK = "127.0.0.1"
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def free_port() -> int:
@@ -134,6 +134,20 @@ def end_service(process: psutil.Process, timeout_s: float = 3.0) -> None:
 def die_with_parent() -> None:
     """Have the system end this process when its parent ends, even if that is killed."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def adopt_orphans() -> None:
+    """Have the system give this process, rather than init, what its descendants leave behind when they end."""
+    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def end_descendants() -> None:
+    """Kill all that this process started, and what it adopted."""
+    family = _descendants(psutil.Process())
+    for member in family:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
+    outliving(family, 2.0)
 
 
 def outliving(processes: Iterable[psutil.Process], timeout_s: float) -> list[psutil.Process]:

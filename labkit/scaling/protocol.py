@@ -17,7 +17,7 @@ import psutil
 from labkit import host
 from labkit.errors import InvalidArgument, NotEnoughMemory
 from labkit.parallel.dispatch import dispatch
-from labkit.parallel.engines import Crew, check_workers, engine
+from labkit.parallel.engines import Crew, check_engine, check_workers, engine
 from labkit.parallel.tasks import TaskEvent
 from labkit.scaling.limit import BareProcesses, Work
 from labkit.scaling.table import LIMIT, SEQUENTIAL, Timing
@@ -46,7 +46,7 @@ def check_protocol(engines: Sequence[str], workers: Sequence[int], rounds: int) 
         If a number of workers or of rounds makes no sense.
     """
     for name in engines:
-        engine(name)
+        check_engine(name)
     if not workers:
         raise InvalidArgument("Name at least one number of workers, such as 1,2,4,8.")
     if len(set(workers)) < len(workers):
