@@ -11,7 +11,7 @@ from labkit.errors import InvalidArgument
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table for people.")]
 Days = Annotated[int | None, typer.Option(help="How many days of 2013 to use, spread over the year [all 365].")]
 Scale = Annotated[int, typer.Option(help="Bootstrap years to make out of the training days; 1 is the real year.")]
-Engine = Annotated[str, typer.Option(help="What runs the tasks: ray, processes or sequential.")]
+Engine = Annotated[str, typer.Option(help="What runs the tasks: ray, processes, threads, joblib, dask or sequential.")]
 Recipes = Annotated[str | None, typer.Option(help="Recipes of the catalogue, with commas between [all].")]
 RayPort = Annotated[int, typer.Option(help="Port of the Ray head; 0 takes any free one.")]
 Workers = Annotated[str, typer.Option(help="Numbers of workers to measure, with commas between.")]

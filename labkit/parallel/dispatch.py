@@ -131,7 +131,7 @@ class _Dispatch:
 
         Not from the last few: a task that lies behind a long one could have run elsewhere.
         """
-        for depth in (1, 2):
+        for depth in range(1, self.crew.prefetch + 1):
             for worker, held in enumerate(self.held):
                 if self.pending and len(held) < depth and (depth == 1 or len(self.pending) > len(self.held)):
                     task = self.pending.popleft()

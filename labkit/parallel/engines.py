@@ -13,13 +13,16 @@ import importlib
 from collections.abc import Mapping
 from typing import Any, Self
 
-from labkit.errors import InvalidArgument, UnknownName
+from labkit.errors import InvalidArgument, LabError, UnknownName
 from labkit.parallel.tasks import Report, Task, perform
 
 ENGINES = {
     "sequential": "labkit.parallel.engines:SequentialCrew",
     "ray": "labkit.parallel.ray_crew:RayCrew",
     "processes": "labkit.parallel.processes:ProcessCrew",
+    "threads": "labkit.parallel.threads:ThreadCrew",
+    "joblib": "labkit.parallel.joblib_crew:JoblibCrew",
+    "dask": "labkit.parallel.dask_crew:DaskCrew",
 }
 MAX_WORKERS = 1024
 
@@ -38,6 +41,8 @@ class Crew(abc.ABC):
     n_workers : int
         At least 1.
     """
+
+    prefetch = 2  # tasks that a worker holds at most: one it does, one that lies ready
 
     def __init__(self, actor: type, arguments: tuple[Any, ...], shared: Mapping[str, Any], n_workers: int) -> None:
         self.actor, self.arguments, self.shared, self.n_workers = actor, arguments, dict(shared), n_workers
@@ -98,7 +103,12 @@ def engine(name: str) -> type[Crew]:
         If there is no such engine.
     """
     module, _, attribute = ENGINES[check_engine(name)].partition(":")
-    found: type[Crew] = getattr(importlib.import_module(module), attribute)
+    try:
+        found: type[Crew] = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as fault:
+        raise LabError(
+            f"The {name} engine needs {fault.name}: run `make install`, or pip install -e '.[engines]'."
+        ) from None
     return found
 
 

@@ -12,7 +12,7 @@ import ctypes
 import multiprocessing
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from multiprocessing import connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.forkserver import ensure_running
@@ -22,7 +22,7 @@ from labkit.errors import TaskFailed
 from labkit.parallel.engines import Crew
 from labkit.parallel.pinning import ONE_THREAD, environment
 from labkit.parallel.shared import Shared
-from labkit.parallel.tasks import Report, Task, perform
+from labkit.parallel.tasks import Report, Task, perform, portable
 
 _PRELOADED = ["labkit.parallel.processes", "labkit.parallel.actors", "sklearn.ensemble", "sklearn.linear_model",
               "sklearn.pipeline", "sklearn.compose", "sklearn.impute", "sklearn.preprocessing"]  # fmt: skip
@@ -30,7 +30,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 @contextlib.contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """Keep children from importing the program again that this process runs: it may be a whole command line."""
     main = sys.modules["__main__"]
     kept: dict[str, Any] = {name: main.__dict__.pop(name) for name in ("__spec__", "__file__") if name in main.__dict__}
@@ -45,7 +45,7 @@ def start_server() -> ForkServerContext:
     """Return the context whose fork server is running, pinned; starting it takes no time, its imports go on alone."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
-    with environment(ONE_THREAD), _without_main():
+    with environment(ONE_THREAD), without_main():
         ensure_running()
     return context
 
@@ -57,7 +57,7 @@ class Child:
         context = start_server()
         self.pipe, theirs = context.Pipe()
         self.process: ForkServerProcess = context.Process(target=_run, args=(target, theirs, *arguments), daemon=True)
-        with _without_main():
+        with without_main():
             self.process.start()
         theirs.close()
 
@@ -79,6 +79,48 @@ def _run(target: Callable[..., None], pipe: connection.Connection, *arguments: A
 def open_shared(shared: Mapping[str, Shared]) -> dict[str, Any]:
     """Map shared data in a worker."""
     return {name: data.value() for name, data in shared.items()}
+
+
+class _Standing:
+    """What a worker process of a library's own pool holds from task to task."""
+
+    actor: Any = None
+    data: Mapping[str, Any] = {}
+    fault: Exception | None = None
+
+
+def begin_worker(actor: type, arguments: Shared, shared: Mapping[str, Shared]) -> None:
+    """Make this process a worker: what `_serve` is for our own, for a pool that some library keeps."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    with contextlib.suppress(ValueError):  # only a main thread may
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        _Standing.actor, _Standing.data = actor(*arguments.value()), open_shared(shared)
+    except Exception as fault:
+        _Standing.fault = portable(fault)
+
+
+def worker_fault() -> Exception | None:
+    """Return why this worker's actor could not begin."""
+    return _Standing.fault
+
+
+def perform_standing(task: Task) -> Report:
+    """Do a task with the actor that this process holds."""
+    return perform(_Standing.actor, task, _Standing.data)
+
+
+def check_begun(faults: Iterable[Exception | None]) -> None:
+    """Make sure that all workers have their actors.
+
+    Raises
+    ------
+    TaskFailed
+        If one has not.
+    """
+    for fault in faults:
+        if fault is not None:
+            raise TaskFailed(f"A worker process could not begin: {type(fault).__name__}: {fault}") from fault
 
 
 class ProcessCrew(Crew):
@@ -107,8 +149,7 @@ class ProcessCrew(Crew):
                 fault = self._children[self._starting.pop()].pipe.recv()
             except EOFError:
                 fault = RuntimeError("the process died; the machine's memory may tell why")
-            if fault is not None:
-                raise TaskFailed(f"A worker process could not begin: {type(fault).__name__}: {fault}") from fault
+            check_begun([fault])
 
     def submit(self, worker: int, task: Task) -> None:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its death is reported by its pipe

@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 import os
 import pickle
-from multiprocessing import reduction
 from typing import Any
 
 from labkit.errors import NotEnoughMemory
@@ -19,7 +18,7 @@ _ALIGNMENT = 64  # of a cache line, and what NumPy's vector loops like best
 
 
 class Shared:
-    """A value in memory that can be handed to child processes when they start."""
+    """A value in memory that other processes of this user can open, by a pickled copy of this object."""
 
     def __init__(self, value: Any) -> None:
         buffers: list[pickle.PickleBuffer] = []
@@ -55,12 +54,14 @@ class Shared:
             self._fd = -1
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (self._head, self._spans, reduction.DupFd(self._fd))
+        # A path that any process of the same user can open while this one holds the memory: whatever starts the
+        # worker (a fork server, loky, Dask), no handle has to be passed on.
+        return _rebuilt, (self._head, self._spans, f"/proc/{os.getpid()}/fd/{self._fd}")
 
 
-def _rebuilt(head: bytes, spans: list[tuple[int, int]], handle: Any) -> Shared:
+def _rebuilt(head: bytes, spans: list[tuple[int, int]], path: str) -> Shared:
     shared = Shared.__new__(Shared)
-    shared._head, shared._spans, shared._fd = head, spans, handle.detach()
+    shared._head, shared._spans, shared._fd = head, spans, os.open(path, os.O_RDONLY)
     return shared
 
 
