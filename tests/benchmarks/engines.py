@@ -1,7 +1,7 @@
 """Engines side by side on the standard work, in one run: `make bench-engines`.
 
-The catalogue on all days at 2 workers: sequential, the hardware's limit, Ray and bare processes behind the same
-dispatch, in interleaved rounds. The record is kept as a run of this clone's lab. Options: days, rounds.
+The catalogue on all days at 2 workers: sequential, the hardware's limit, and all engines behind the same dispatch, in
+interleaved rounds. The record is kept as a run of this clone's lab. Options: days, rounds.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from labkit.cli.show import console, progress
 from labkit.lab import start
 from labkit.scaling.table import Timing, paired_ratio
 
+ENGINES = ("ray", "processes", "joblib", "dask", "threads")
+
 
 def main(days: int | None, rounds: int) -> None:
     lab = start()
@@ -25,10 +27,10 @@ def main(days: int | None, rounds: int) -> None:
         lab.attach()
         attaching_s = time.perf_counter() - begun
         with progress("Engines") as tell:
-            record = lab.measure(dataset, engines=("ray", "processes"), workers=(1, 2), rounds=rounds, on_progress=tell)
+            record = lab.measure(dataset, engines=ENGINES, workers=(2,), rounds=rounds, on_progress=tell)
     bench.show_benchmark(record, "en")
     timings = [Timing(**timing) for timing in record["results"]["timings"]]
-    for a, b in (("limit", "ray"), ("processes", "ray")):
+    for a, b in (("limit", "ray"), *((engine, "ray") for engine in ENGINES if engine != "ray")):
         ratio, spread = paired_ratio(timings, a, b, 2)
         ends = f"{number(spread.low, 'en', 3)} to {number(spread.high, 'en', 3)}"
         console.print(f"{a} over {b} at 2 workers: {ratio:.3f}, {spread.kind} {ends}", highlight=False)

@@ -58,7 +58,8 @@ def test_one_ensemble_has_one_digest_on_every_engine_and_number_of_workers(train
     (first,) = [
         run for run in trained.json("runs", "list", "--kind", "training") if run["parameters"]["engine"] == "ray"
     ]
-    for engine, workers in (("sequential", "1"), ("processes", "2")):
+    for engine in ("sequential", "processes", "threads", "joblib", "dask"):
+        workers = "1" if engine == "sequential" else "2"
         record = trained.json("train", *choice, "--engine", engine, "--workers", workers)
         assert record["results"]["digest"] == first["results"]["digest"]
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import psutil
+import pytest
 
 from labkit.parallel.processes import ProcessCrew
 from labkit.parallel.service import outliving
@@ -36,14 +37,16 @@ def test_closing_a_crew_ends_its_processes() -> None:
     assert outliving(processes, 5.0) == []
 
 
-def test_a_killed_driver_leaves_no_process() -> None:
+@pytest.mark.parametrize("name", ["processes", "joblib", "dask"])
+def test_a_killed_driver_leaves_no_process(name: str) -> None:
     program = (
-        "from labkit.parallel.processes import ProcessCrew\nfrom tests.parallel.toys import Toy\n"
-        "import time\ncrew = ProcessCrew(Toy, (), {}, 2)\ncrew.ready()\nprint('ready', flush=True)\ntime.sleep(600)"
+        "from labkit.parallel.engines import engine\nfrom tests.parallel.toys import Toy\nimport time\n"
+        f"if __name__ == '__main__':\n crew = engine({name!r})(Toy, (), {{}}, 2)\n crew.ready()\n"
+        " print('ready', flush=True)\n time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout is not None and driver.stdout.readline() == "ready\n"
         family = psutil.Process(driver.pid).children(recursive=True)
-        assert len(family) >= 3  # the fork server and two workers
+        assert len(family) >= 2  # the workers, and where there is one their server
         os.kill(driver.pid, signal.SIGKILL)
         assert outliving(family, 10.0) == []
