@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from pathlib import Path
-
-import fsspec
 
 from labkit.errors import InvalidArgument, InvalidData, StorageError, UnknownName
-from labkit.files.whole import write_whole
+from labkit.files.urls import list_url, read_url, write_url
 
 _NAME = re.compile(r"[\w@#.+ -]{1,150}")
 
@@ -24,19 +21,11 @@ class Artefacts:
     """
 
     def __init__(self, place: str) -> None:
-        self._place, self._local = place.rstrip("/"), "://" not in place
+        self._place = place.rstrip("/")
 
     def write(self, owner: str, name: str, content: bytes) -> str:
         """Write a file whole, and return the digest of its content."""
-        path = self._path(owner, name)
-        if self._local:
-            write_whole(Path(path), content)
-        else:
-            try:
-                with fsspec.open(path, "wb") as file:  # an object is there when it is closed, or not at all
-                    file.write(content)
-            except OSError as fault:
-                raise StorageError(f"{path} cannot be written: {fault}") from fault
+        write_url(self._path(owner, name), content)
         return digest_of(content)
 
     def read(self, owner: str, name: str, digest: str | None = None) -> bytes:
@@ -50,20 +39,18 @@ class Artefacts:
             If its content is not what was written.
         """
         try:
-            with fsspec.open(self._path(owner, name), "rb") as file:
-                content = bytes(file.read())
-        except FileNotFoundError as fault:
-            raise UnknownName(f"{owner} has no artefact {name!r}.") from fault
+            content = read_url(self._path(owner, name))
+        except StorageError as fault:
+            if isinstance(fault.__cause__, FileNotFoundError):
+                raise UnknownName(f"{owner} has no artefact {name!r}.") from fault
+            raise
         if digest is not None and digest_of(content) != digest:
             raise InvalidData(f"The artefact {name!r} of {owner} was cut short or changed since it was written.")
         return content
 
     def list(self, owner: str) -> list[str]:
         """Return the names of the files of an owner."""
-        filesystem, path = fsspec.core.url_to_fs(f"{self._place}/{owner}")
-        if not filesystem.isdir(path):
-            return []
-        return sorted(str(found).rsplit("/", 1)[-1] for found in filesystem.ls(path, detail=False))
+        return list_url(f"{self._place}/{owner}")
 
     def _path(self, owner: str, name: str) -> str:
         for part in (owner, name):
