@@ -34,16 +34,30 @@ def describe(days: Days = None, as_json: Json = False) -> None:
 
 
 @data.command()
-def prepare(days: Days = None, scale: Scale = 1, as_json: Json = False) -> None:
-    """Split the flights by day, scale the training days up, and write them as shards; done once, then loaded."""
+def prepare(
+    days: Days = None,
+    scale: Scale = 1,
+    plan: str = typer.Option("balanced", help="balanced, contiguous, round-robin, hashed or skewed."),
+    shards: int = typer.Option(8, help="Shards of each year of training days."),
+    as_json: Json = False,
+) -> None:
+    """Split the flights by day, scale the training days up, and write them as shards; done once, then loaded.
+
+    The figures tell how even the shards are: the largest over the mean one, the Gini coefficient of their rows (0 is
+    even), and the rows that the busier of two workers handles at least.
+    """
+    from labkit.data.shards import ShardPlan
+
     lab = start()
     with progress("Flights", quiet=as_json) as tell:
-        dataset = lab.prepare(days=days, scale=scale, on_progress=tell)
-    sizes = [shard.n_rows for shard in dataset.train]
+        dataset = lab.prepare(days=days, scale=scale, n_shards=shards, plan=plan, on_progress=tell)
+    sizes = tuple(shard.n_rows for shard in dataset.train)
+    balance = ShardPlan[str](plan, (), sizes)
     found = {
         "key": dataset.key, "digest": dataset.digest, "n_rows": dataset.n_rows, "n_shards": len(sizes),
         "valid_rows": dataset.valid.n_rows, "test_rows": dataset.test.n_rows, "synthetic": dataset.synthetic,
-        "max_over_mean": max(sizes) * len(sizes) / sum(sizes), "folder": str(lab.folder.data / dataset.key),
+        "max_over_mean": balance.max_over_mean, "gini": balance.gini,
+        "makespan_bound_rows": balance.makespan_bound_rows(2), "folder": str(lab.folder.data / dataset.key),
     }  # fmt: skip
     if as_json:
         show_json(found)

@@ -105,8 +105,8 @@ def prepare(
         Shards of each year, at least 1; no more are made than there are training days.
     seed : int
         Of the split and the draws.
-    plan : {"balanced", "contiguous"}
-        How days are grouped into shards.
+    plan : {"balanced", "contiguous", "round-robin", "hashed", "skewed"}
+        How days are grouped into shards; those that stay empty are not written.
     on_progress : callable, optional
         Called with what is being done and the share done, 0–1.
 
@@ -209,7 +209,7 @@ def _groups(
     numbers = itertools.count(1) if scale > 1 else itertools.repeat(0)
     for year in bootstrap_days(split.train, scale, seed):
         rows = {(day, number): rows_by_day[day] for day, number in zip(year, numbers, strict=False)}
-        yield from (("train", group) for group in PLANS[plan](rows, n_shards).groups)
+        yield from (("train", group) for group in PLANS[plan](rows, n_shards).groups if group)
 
 
 def _located(place: Path, found: dict[str, Any]) -> Shard:

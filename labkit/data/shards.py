@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import itertools
+import zlib
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Generic, TypeVar
@@ -16,7 +17,8 @@ import polars as pl
 from labkit.errors import InvalidArgument, InvalidData
 from labkit.files.urls import read_url, write_url
 
-Day = TypeVar("Day", date, tuple[date, int])  # a real day, or a drawn one with the number of its draw
+# What is never cut in two: a real day, a drawn one with the number of its draw, or any other key, a carrier for one.
+Day = TypeVar("Day", date, tuple[date, int], str)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +43,15 @@ class ShardPlan(Generic[Day]):
     def max_over_mean(self) -> float:
         """The largest shard over the mean one, at least 1: how much longer than ideal it takes, a worker a shard."""
         return max(self.rows) * len(self.rows) / sum(self.rows)
+
+    def makespan_bound_rows(self, n_workers: int) -> int:
+        """Return how many rows the busiest of `n_workers` handles at least, whatever the order of the shards.
+
+        No schedule beats the mean load or the largest shard (Graham 1969, as for `plan_balanced`).
+        """
+        if n_workers < 1:
+            raise InvalidArgument(f"Shards are handled by 1 worker or more, not {n_workers}.")
+        return max(max(self.rows), -(-sum(self.rows) // n_workers))
 
     @property
     def gini(self) -> float:
@@ -112,7 +123,68 @@ def plan_balanced(rows_by_day: Mapping[Day, int], n_shards: int) -> ShardPlan[Da
     return _plan("balanced", [sorted(group) for group in groups], rows_by_day)
 
 
-PLANS = {"contiguous": plan_contiguous, "balanced": plan_balanced}
+def plan_round_robin(rows_by_day: Mapping[Day, int], n_shards: int) -> ShardPlan[Day]:
+    """Deal the days out one by one, as cards: each shard sees the whole year.
+
+    Raises
+    ------
+    InvalidArgument
+        If there are no rows, or more shards than days.
+    """
+    _check_plan(rows_by_day, n_shards)
+    days = sorted(rows_by_day)
+    return _plan("round-robin", [days[number::n_shards] for number in range(n_shards)], rows_by_day)
+
+
+def plan_hashed(rows_by_day: Mapping[Day, int], n_shards: int) -> ShardPlan[Day]:
+    """Put each key where its hash says: anybody finds its shard without asking, and some shards may stay empty.
+
+    Raises
+    ------
+    InvalidArgument
+        If there are no rows, or more shards than keys.
+
+    Notes
+    -----
+    CRC-32 of the key's text, modulo `n_shards`: the same in every process, which Python's own `hash` is not.
+
+    Examples
+    --------
+    >>> plan_hashed({"UA": 58665, "B6": 54635, "EV": 54173, "OO": 32}, 2).groups
+    (('EV', 'OO', 'UA'), ('B6',))
+    """
+    _check_plan(rows_by_day, n_shards)
+    groups: list[list[Day]] = [[] for _ in range(n_shards)]
+    for day in sorted(rows_by_day):
+        groups[zlib.crc32(str(day).encode()) % n_shards].append(day)
+    return _plan("hashed", groups, rows_by_day)
+
+
+def plan_skewed(rows_by_day: Mapping[Day, int], n_shards: int) -> ShardPlan[Day]:
+    """Cut the calendar badly on purpose: the shard in place k has a share of the days proportional to 1/k.
+
+    Raises
+    ------
+    InvalidArgument
+        If there are no rows, or more shards than days.
+
+    References
+    ----------
+    .. [1] Zipf (1949), "Human Behavior and the Principle of Least Effort", Addison-Wesley: where keys are words, or
+       users, such shares are what one meets.
+    """
+    _check_plan(rows_by_day, n_shards)
+    days = sorted(rows_by_day)
+    shares: list[float] = np.cumsum(1 / np.arange(1, n_shards + 1)).tolist()
+    spare: int = len(days) - n_shards  # one day each is given, so that no shard is empty
+    cuts = [0, *(number + round(spare * share / shares[-1]) for number, share in enumerate(shares, 1))]
+    return _plan("skewed", [days[start:end] for start, end in itertools.pairwise(cuts)], rows_by_day)
+
+
+PLANS = {
+    "balanced": plan_balanced, "contiguous": plan_contiguous, "round-robin": plan_round_robin, "hashed": plan_hashed,
+    "skewed": plan_skewed,
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 from labkit.data import prepare as room
 from labkit.data.flights import clean, count_cancelled
 from labkit.data.prepare import load, prepare
-from labkit.data.shards import read_shard
+from labkit.data.shards import PLANS, read_shard
 from labkit.errors import InvalidArgument, InvalidData, NotEnoughDisk, NotEnoughMemory, UnknownName
 
 DAYS = 20
@@ -193,3 +193,10 @@ def test_shards_are_found_from_another_working_folder(dataset, tmp_path, monkeyp
     relative = prepare(Path("data"), days=3)
     monkeypatch.chdir("/")
     assert len(read_shard(relative.valid)) == relative.valid.n_rows
+
+
+def test_every_plan_prepares_the_same_rows_and_leaves_no_empty_shard(tmp_path):
+    found = [prepare(tmp_path, days=12, n_shards=9, plan=plan) for plan in PLANS]
+    assert len({dataset.n_rows for dataset in found}) == 1
+    assert all(shard.n_rows > 0 for dataset in found for shard in dataset.train)
+    assert len({dataset.digest for dataset in found}) == len(PLANS)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import zlib
 from pathlib import Path
 
 import fsspec
@@ -34,6 +35,41 @@ def test_balanced_shards_are_more_even_than_contiguous_ones(rows_by_day):
     balanced, contiguous = plan_balanced(rows_by_day, 6), plan_contiguous(rows_by_day, 6)
     assert 1 <= balanced.max_over_mean < contiguous.max_over_mean
     assert balanced.gini < contiguous.gini
+
+
+def test_round_robin_deals_days_out(rows_by_day):
+    plan = PLANS["round-robin"](rows_by_day, 3)
+    assert [len(group) for group in plan.groups] == [7, 7, 6]
+    assert sorted(rows_by_day)[:3] == [group[0] for group in plan.groups]
+
+
+def test_a_hashed_key_is_where_anybody_finds_it_whatever_else_is_there(rows_by_day):
+    plan = PLANS["hashed"](rows_by_day, 4)
+    for number, group in enumerate(plan.groups):
+        assert all(zlib.crc32(str(day).encode()) % 4 == number for day in group)
+    half = PLANS["hashed"](dict(list(rows_by_day.items())[::2]), 4)
+    assert all(set(some) <= set(group) for some, group in zip(half.groups, plan.groups, strict=True))
+
+
+def test_one_huge_key_sets_the_bound_whatever_the_plan():
+    rows = {"huge": 1_000_000, "a": 10, "b": 10, "c": 10}
+    for plan in PLANS.values():
+        found = plan(rows, 3)
+        assert found.makespan_bound_rows(2) == max(found.rows) >= 1_000_000
+        assert found.max_over_mean > 2.9 and found.gini > 0.6
+
+
+def test_a_skewed_plan_is_the_least_even_and_leaves_no_shard_empty(rows_by_day):
+    found = {name: plan(rows_by_day, 5) for name, plan in PLANS.items()}
+    assert max(found, key=lambda name: found[name].gini) == "skewed" and min(found["skewed"].rows) > 0
+    assert min(PLANS["skewed"](rows_by_day, len(rows_by_day)).rows) > 0
+
+
+def test_no_schedule_beats_the_largest_shard_or_the_mean():
+    plan = ShardPlan("x", ((), (), ()), (60, 20, 20))
+    assert [plan.makespan_bound_rows(n) for n in (1, 2, 50)] == [100, 60, 60]
+    with pytest.raises(InvalidArgument, match="1 worker or more"):
+        plan.makespan_bound_rows(0)
 
 
 def test_max_over_mean_and_gini_are_what_their_definitions_say():
