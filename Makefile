@@ -7,7 +7,7 @@ COMPILE = .venv/bin/uv pip compile --quiet --no-config --universal --python-vers
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab bench test check test-python bench-engines format notebooks lock system-deps clean install install-dev \
+.PHONY: help lab bench test check test-python bench-engines bench-latency format notebooks lock system-deps clean install install-dev \
         check-format check-lint check-types check-imports check-notebooks check-project
 
 help: ## list these commands
@@ -26,8 +26,11 @@ check: check-format check-lint check-types check-imports check-notebooks check-p
 test-python: install-dev ## the tests; PYTEST="-k shard" picks some
 	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
-bench-engines: install-dev ## measure Ray against process pool and hardware limit
+bench-engines: install-dev ## measure all engines side by side, with the hardware limit
 	@.venv/bin/python -m tests.benchmarks.engines
+
+bench-latency: install-dev ## measure work that waits for a late store, at 8 workers
+	@.venv/bin/python -m tests.benchmarks.latency
 
 format: install-dev ## format the code and mend what lint can mend
 	@.venv/bin/python -m ruff format

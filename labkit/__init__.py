@@ -18,6 +18,7 @@ _HOMES = {
     "dispatch": "labkit.parallel.dispatch",
     "engine": "labkit.parallel.engines",
     "laws_of": "labkit.scaling.benchmark",
+    "observe": "labkit.parallel.observe",
     "plan": "labkit.pipeline",
     "plot_speedup": "labkit.classroom.plots",
     "rows_of": "labkit.scaling.benchmark",

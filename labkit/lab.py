@@ -106,12 +106,22 @@ class Lab:
 
         return attach(self.folder, self.settings.ray_address)
 
-    def prepare(self, *, days: int | None = None, scale: int = 1, on_progress: Progress | None = None) -> Dataset:
+    def prepare(
+        self,
+        *,
+        days: int | None = None,
+        scale: int = 1,
+        n_shards: int = 8,
+        plan: str = "balanced",
+        on_progress: Progress | None = None,
+    ) -> Dataset:
         """Prepare the flights, or load what is prepared already."""
         from labkit.data.prepare import prepare
 
         with self.folder.lease("data", "prepare the flights").acquired(wait_s=600.0):
-            return prepare(self.folder.data, days=days, scale=scale, on_progress=on_progress)
+            return prepare(
+                self.folder.data, days=days, scale=scale, n_shards=n_shards, plan=plan, on_progress=on_progress
+            )
 
     def train(
         self,
@@ -143,10 +153,17 @@ class Lab:
         workers: Iterable[int] = (1, 2),
         rounds: int = 3,
         recipes: Sequence[str] | None = None,
+        latency_s: float | None = None,
+        weak: bool = False,
         run_id: str | None = None,
         on_progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Measure speedups and return the record of the run; one benchmark at a time on this machine."""
+        """Measure speedups of training, or with a latency of fetching late shards; return the record of the run.
+
+        In weak scaling each further worker brings a further shard to train on.
+
+        One benchmark at a time runs on this machine; another waits.
+        """
         from labkit.parallel.processes import start_server
         from labkit.scaling.benchmark import benchmark_run
 
@@ -155,8 +172,8 @@ class Lab:
             self.attach()
         return benchmark_run(
             dataset, self.runs, engines=tuple(engines), workers=tuple(workers), rounds=rounds, recipes=recipes,
-            run_id=run_id, fingerprints=self.fingerprints(engines[0]), calibrated=self.calibration,
-            on_progress=on_progress,
+            latency_s=latency_s, weak=weak, run_id=run_id, fingerprints=self.fingerprints(engines[0]),
+            calibrated=self.calibration, on_progress=on_progress,
         )  # fmt: skip
 
     def calibration(self, job: Job) -> dict[str, float]:

@@ -168,9 +168,11 @@ def votes_digest(trained: Sequence[Trained]) -> str:
     return digest(np.concatenate([result.probability for result in trained]))
 
 
-def training_work(job: Job, calibration: Mapping[str, float] | None = None) -> dict[str, Any]:
-    """Return what `labkit.scaling.limit.Work` takes for this job."""
+def training_work(job: Job, calibration: Mapping[str, float] | None = None, *, weak: bool = False) -> dict[str, Any]:
+    """Return what `labkit.scaling.limit.Work` takes for this job; in weak scaling each shard is a worker's share."""
+    shards = sorted({fit.shard for fit in job.fits if fit.shard is not None}) if weak else []
     return {
+        "shares": [[fit.key for fit in job.fits if fit.shard == shard] for shard in shards],
         "tasks": job.tasks(calibration),
         "actor": ModelTrainer,
         "arguments": (job.valid.X, job.categorical),

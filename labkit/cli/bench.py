@@ -32,6 +32,10 @@ def bench(
     scale: Scale = 1,
     engine: Engine = "ray",
     recipes: Recipes = None,
+    latency_s: float | None = typer.Option(
+        None, help="Measure no training but the fetching of shards from a store that answers so many seconds late."
+    ),
+    weak: bool = typer.Option(False, "--weak", help="Let the work grow: each worker brings a shard to train on."),
     timeout_s: float = typer.Option(7200.0, help="Time limit for the whole notebook, in seconds."),
     ray_port: RayPort = DEFAULT_PORT,
     as_json: Json = False,
@@ -41,6 +45,8 @@ def bench(
     Without options this is the quick profile: 30 days, 1 and 2 workers, 3 rounds. A Ray cluster that runs is used;
     where none runs, one is started for this and ended again. One benchmark at a time runs on a machine; another waits.
     """
+    from labkit.scaling.latency import n_shards
+
     lab = start()
     if full:
         workers, rounds, days = "1,2,4,8", 6, days
@@ -49,10 +55,11 @@ def bench(
     counts = numbers(workers, "Numbers of workers")
     check_protocol((engine,), counts, rounds)
     catalogue(names(recipes))
+    n_shards(latency_s)
     with using_cluster(lab, ray_port) if engine == "ray" else contextlib.nullcontext():
         record = run_benchmark(
             lab, workers=counts, rounds=rounds, days=days, scale=scale, engine=engine,
-            recipes=names(recipes), timeout_s=timeout_s, quiet=as_json,
+            recipes=names(recipes), latency_s=latency_s, weak=weak, timeout_s=timeout_s, quiet=as_json,
         )  # fmt: skip
     if as_json:
         show_json(record)
@@ -69,22 +76,25 @@ def run_benchmark(
     scale: int = 1,
     engine: str = "ray",
     recipes: tuple[str, ...] | None = None,
+    latency_s: float | None = None,
+    weak: bool = False,
     timeout_s: float = 7200.0,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Run the notebook as a run; return its record."""
     from labkit.runner import NotebookRunner, notebook
+    from labkit.scaling.latency import n_shards
     from labkit.scaling.protocol import check_memory
 
     chosen = [recipe.name for recipe in catalogue(recipes)]
     source = notebook(NOTEBOOK, lab.settings.lang)
     with NotebookRunner() as runner:
         with progress("Flights", quiet=quiet) as tell:
-            dataset = lab.prepare(days=days, scale=scale, on_progress=tell)
+            dataset = lab.prepare(days=days, scale=scale, n_shards=n_shards(latency_s), on_progress=tell)
         check_memory(2 * max(workers), dataset.n_rows * len(dataset.encoder.names) * 4)
         asked = {
             "workers": list(workers), "rounds": rounds, "days": days, "scale": scale, "engine": engine,
-            "recipes": chosen,
+            "recipes": chosen, "latency_s": latency_s, "weak": weak,
         }  # fmt: skip
         run = lab.runs.start("benchmark", NOTEBOOK, asked, 0, dataset.digest, [host.fingerprint()])
         target = lab.folder.runs / f"{run.id}.ipynb"

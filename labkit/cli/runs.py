@@ -10,7 +10,7 @@ import typer
 
 from labkit.cli.app import app
 from labkit.cli.bench import show_benchmark, write_record
-from labkit.cli.options import Json
+from labkit.cli.options import Engine, Json, Workers, numbers
 from labkit.cli.show import console, run_line, show_json, show_speedups, show_table
 from labkit.cli.train import show_training
 from labkit.errors import InvalidArgument
@@ -80,6 +80,47 @@ def compare(run: list[str] = typer.Argument(help="Two or more benchmarks."), as_
     for what, values in {"hosts": _hosts(records), "flights": {record["data_digest"] for record in records}}.items():
         if len(values) > 1:
             console.print(f"These runs are of different {what}: their times do not compare, at most their shapes do.")
+
+
+@runs.command()
+def predict(
+    run: str = typer.Argument(help="A benchmark that measured 1 worker and more; its id, or the beginning of it."),
+    engine: Engine = "ray",
+    workers: Workers = "1,2,4,8,16,32,64",
+    as_json: Json = False,
+) -> None:
+    """Simulate more workers than were measured, each on a core of its own, and say how far such predictions were off.
+
+    Half of the rounds calibrate the simulation, the other half judge it.
+    """
+    from labkit.scaling.simulator import machine_of, prediction_error, simulate
+
+    record = start().runs.export(run)
+    results, cpus = record["results"], record["fingerprints"][0]["usable_cpus"]
+    if not results or "timings" not in results:
+        raise InvalidArgument(f"Run {record['id']} is {record['status']} and holds no timings.")
+    errors = prediction_error(results, engine, cpus)
+    machine = machine_of(results, engine, cpus, range(1, record["parameters"]["rounds"] + 1))
+    serial_s = sum(machine.service_s)
+    found = [
+        {"workers": n, "seconds": seconds, "speedup": serial_s / seconds, "measured_here": n in errors}
+        for n in numbers(workers, "Numbers of workers")
+        for seconds in [simulate(machine, n)]
+    ]
+    if as_json:
+        known = {"contention": machine.contention, "driver_s": machine.driver_s}
+        show_json({**known, "errors": {n: dataclasses.asdict(s) for n, s in errors.items()}, "predicted": found})
+        return
+    header = ["workers", "predicted s", "speedup", ""]
+    cells = [
+        [str(n), f"{row['seconds']:.2f}", f"{row['speedup']:.2f}", "" if row["measured_here"] else "simulated only"]
+        for row in found
+        for n in [row["workers"]]
+    ]
+    show_table(f"{engine} · run {record['id']} · contention {machine.contention:.3f} a busy worker", header, cells)
+    for n, spread in errors.items():
+        ends = f"{spread.low:+.1%} to {spread.high:+.1%} ({spread.kind})"
+        console.print(f"Off at {n} workers, predicted over measured − 1: {ends}", highlight=False)
 
 
 @runs.command()

@@ -34,6 +34,8 @@ class Work:
         Keeps of a task's result what `digest` needs; a function of a module, since it travels to processes.
     digest : callable
         Takes all outlines in the order of the tasks.
+    shares : sequence of sequence of str, optional
+        For weak scaling: keys of the tasks that each further worker brings with it. Without, all workers share all.
     """
 
     tasks: Sequence[Task]
@@ -43,6 +45,12 @@ class Work:
     n_rows: int
     outline: Callable[[Any], Any]
     digest: Callable[[list[Any]], str]
+    shares: Sequence[Sequence[str]] = ()
+
+    def tasks_of(self, n_workers: int) -> list[Task]:
+        """Return what so many workers do together."""
+        taken = {key for share in self.shares[:n_workers] for key in share}
+        return [task for task in self.tasks if not self.shares or task.key in taken]
 
 
 class BareProcesses:
@@ -66,8 +74,8 @@ class BareProcesses:
         for child in self._children:
             _receive(child.pipe)
 
-    def run(self, n_processes: int) -> tuple[float, list[Any]]:
-        """Do all tasks with the first `n_processes`.
+    def run(self, n_processes: int, tasks: Sequence[Task] | None = None) -> tuple[float, list[Any]]:
+        """Do tasks of the work, all by default, with the first `n_processes`.
 
         Returns
         -------
@@ -80,7 +88,8 @@ class BareProcesses:
             If a task fails, or a process dies.
         """
         pipes = [child.pipe for child in self._children[:n_processes]]
-        for task in longest_first(self._tasks):
+        tasks = self._tasks if tasks is None else tasks
+        for task in longest_first(tasks):
             self._queue.put(task.key)
         for _ in pipes:
             self._queue.put(None)
@@ -93,7 +102,7 @@ class BareProcesses:
         outlines: dict[str, Any] = {}
         for pipe in pipes:
             outlines |= pipe.recv()
-        return seconds, [outlines[task.key] for task in self._tasks]
+        return seconds, [outlines[task.key] for task in tasks]
 
     def close(self) -> None:
         """End the processes, whatever they do."""

@@ -28,11 +28,20 @@ _WORKER_BYTES = 160e6  # what a worker holds before its data: the interpreter, s
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """All timings of one benchmark, start-up times apart, and the task events of the last pass with most workers."""
+    """All timings of one benchmark, start-up times apart.
+
+    Parameters
+    ----------
+    events : tuple of TaskEvent
+        Of the last pass with most workers.
+    one_worker : dict of str to list of TaskEvent
+        By engine, of the first timed pass with one worker, where there was one.
+    """
 
     timings: tuple[Timing, ...]
     start_up_s: dict[str, float]
     events: tuple[TaskEvent, ...]
+    one_worker: dict[str, list[TaskEvent]]
 
 
 def check_protocol(engines: Sequence[str], workers: Sequence[int], rounds: int) -> None:
@@ -115,6 +124,7 @@ def measure(
     most, tell = max(workers), on_progress or (lambda *_: None)
     timings: list[Timing] = []
     events: list[TaskEvent] = []
+    one_worker: dict[str, list[TaskEvent]] = {}
     start_up_s: dict[str, float] = {}
     with contextlib.ExitStack() as stack:
         tell("start", 0.0)
@@ -128,24 +138,37 @@ def measure(
         for name, subject in subjects.items():
             subject.ready()
             start_up_s[name] = time.perf_counter() - begun
-        steps = [(SEQUENTIAL, 1), *((LIMIT, n) for n in workers if n > 1), *((e, n) for e in engines for n in workers)]
+        serial = workers if work.shares else (1,)  # where the work grows, so does what a single process is timed with
+        steps = [(SEQUENTIAL, n) for n in serial]
+        steps += [*((LIMIT, n) for n in workers if n > 1), *((name, n) for name in engines for n in workers)]
         for number in range(rounds + 1):
             turn = number % len(steps)
             for position, (subject_name, n_workers) in enumerate(steps[turn:] + steps[:turn]):
                 tell(f"{subject_name}:{n_workers}", (number + position / len(steps)) / (rounds + 1))
                 keep = events.append if number == rounds and n_workers == most else None
-                watch = _Watch(n_workers)
+                if number == 1 and n_workers == 1 and subject_name in crews:
+                    keep = _kept_by(keep, one_worker.setdefault(subject_name, []).append)
+                tasks, watch = work.tasks_of(n_workers), _Watch(1 if subject_name == SEQUENTIAL else n_workers)
                 if subject_name in crews:
                     begun = time.perf_counter()
-                    values = dispatch(work.tasks, crews[subject_name], n_workers=n_workers, on_event=keep)
+                    values = dispatch(tasks, crews[subject_name], n_workers=n_workers, on_event=keep)
                     seconds, outlines = time.perf_counter() - begun, [work.outline(value) for value in values]
                     del values
                 else:
-                    seconds, outlines = bare.run(n_workers)
+                    seconds, outlines = bare.run(1 if subject_name == SEQUENTIAL else n_workers, tasks)
                 steal, load = watch.fractions()
                 timings.append(Timing(subject_name, n_workers, number, seconds, work.digest(outlines), steal, load))
         tell("done", 1.0)
-    return Measurement(tuple(timings), start_up_s, tuple(events))
+    return Measurement(tuple(timings), start_up_s, tuple(events), one_worker)
+
+
+def _kept_by(*keepers: Callable[[TaskEvent], None] | None) -> Callable[[TaskEvent], None]:
+    def keep(event: TaskEvent) -> None:
+        for keeper in keepers:
+            if keeper is not None:
+                keeper(event)
+
+    return keep
 
 
 class _Watch:

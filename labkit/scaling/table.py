@@ -87,7 +87,13 @@ class SpeedupRow:
 
 
 def tabulate(
-    timings: Sequence[Timing], *, engine: str, n_rows: int, usable_cpus: int, physical_cores: int
+    timings: Sequence[Timing],
+    *,
+    engine: str,
+    n_rows: int,
+    usable_cpus: int,
+    physical_cores: int,
+    weak: bool = False,
 ) -> list[SpeedupRow]:
     """Turn timings into the speedup table of one engine.
 
@@ -99,9 +105,12 @@ def tabulate(
     engine : str
         The engine to tabulate.
     n_rows : int
-        Rows that one pass handles.
+        Rows that one pass handles; for weak scaling, those that each worker brings with it.
     usable_cpus, physical_cores : int
         CPUs that the measured program may use, and the cores among them.
+    weak : bool
+        Did the work grow with the workers? Then the baseline of each row is the sequential time of the same grown work,
+        timed as ("sequential", n), and the speedup is Gustafson's scaled speedup.
 
     Returns
     -------
@@ -127,7 +136,8 @@ def tabulate(
         raise InvalidMeasurement(f"No timing of the engine {engine!r}: measure it before it is tabulated.")
     rows = []
     for n_workers in counts:
-        baseline, engine_passes = _paired(timings, (SEQUENTIAL, 1), (engine, n_workers))
+        base = (SEQUENTIAL, n_workers if weak else 1)
+        baseline, engine_passes = _paired(timings, base, (engine, n_workers))
         serial_s, parallel_s = _seconds(baseline), _seconds(engine_passes)
         ratios = list(map(laws.speedup, serial_s, parallel_s))
         ratio = statistics.median(ratios)
@@ -138,9 +148,9 @@ def tabulate(
                 statistics.median(parallel_s),
                 ratio,
                 laws.efficiency(ratio, n_workers),
-                laws.throughput(n_rows, statistics.median(parallel_s)),
+                laws.throughput(n_rows * (n_workers if weak else 1), statistics.median(parallel_s)),
                 median_interval(ratios),
-                *_against_limit(timings, engine, n_workers),
+                *_against_limit(timings, engine, n_workers, base),
                 (
                     *_cpu_marks(n_workers, usable_cpus, physical_cores),
                     *_noise_marks(baseline, engine_passes),
@@ -218,7 +228,9 @@ def _paired(timings: Sequence[Timing], a: tuple[str, int], b: tuple[str, int]) -
 
 
 def _by_round(timings: Sequence[Timing], subject: str, n_workers: int) -> dict[int, Timing]:
-    baseline = next((timing for timing in timings if timing.subject == SEQUENTIAL), None)
+    # Where the work grew with the workers, each number of them has a baseline of its own.
+    known = {timing.n_workers: timing for timing in timings if timing.subject == SEQUENTIAL}
+    baseline = known.get(n_workers, known.get(1))
     if baseline is None:
         raise InvalidMeasurement("There is no sequential timing; without a baseline there is no speedup.")
     passes: dict[int, Timing] = {}
@@ -241,13 +253,13 @@ def _seconds(passes: Sequence[Timing]) -> list[float]:
 
 
 def _against_limit(
-    timings: Sequence[Timing], engine: str, n_workers: int
+    timings: Sequence[Timing], engine: str, n_workers: int, base: tuple[str, int]
 ) -> tuple[float | None, float | None, Spread | None]:
     # One bare process is the baseline itself, so it is not measured a second time.
-    limit = (LIMIT, n_workers) if n_workers > 1 else (SEQUENTIAL, 1)
+    limit = (LIMIT, n_workers) if n_workers > 1 else base
     if not _by_round(timings, *limit).keys() - {0}:
         return None, None, None
-    reached = map(laws.speedup, *map(_seconds, _paired(timings, (SEQUENTIAL, 1), limit)))
+    reached = map(laws.speedup, *map(_seconds, _paired(timings, base, limit)))
     fractions = list(map(laws.speedup, *map(_seconds, _paired(timings, limit, (engine, n_workers)))))
     return statistics.median(reached), statistics.median(fractions), median_interval(fractions)
 

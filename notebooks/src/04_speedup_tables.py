@@ -30,6 +30,8 @@ days = 30
 scale = 1
 engine = "ray"
 recipes = None
+latency_s = None
+weak = False
 lang = None
 run_id = None
 home = None
@@ -41,7 +43,7 @@ from labkit.classroom.text import number, t
 
 lab = labkit.start(home=home, lang=lang)
 lang = lab.settings.lang
-dataset = lab.prepare(days=days, scale=scale)
+dataset = lab.prepare(days=days, scale=scale, n_shards=8 if latency_s is None else 64)
 rows = number(dataset.n_rows, lang, 0)
 print(t("notebook.data", lang, days=dataset.n_days, rows=rows, shards=len(dataset.train)))
 
@@ -62,10 +64,12 @@ print(t("notebook.data", lang, days=dataset.n_days, rows=rows, shards=len(datase
 # de la tabla compararían trabajos distintos.
 
 # %%
-job = labkit.plan(dataset, recipes=recipes)
-costs = lab.calibration(job)
-for task in sorted(job.tasks(costs), key=lambda task: -task.cost_s):
-    print(f"{task.key:22} {task.cost_s:6.2f} s")
+if latency_s is None:
+    job = labkit.plan(dataset, recipes=recipes, by="shard" if weak else "model")
+    for task in sorted(job.tasks(lab.calibration(job)), key=lambda task: -task.cost_s):
+        print(f"{task.key:22} {task.cost_s:6.2f} s")
+else:
+    print(t("notebook.latency", lang, n=len(dataset.train), seconds=number(latency_s, lang, 2)))
 
 # %% [markdown] lang="en"
 # ## 2 The measurement
@@ -88,7 +92,16 @@ for task in sorted(job.tasks(costs), key=lambda task: -task.cost_s):
 # - Cada pasada lleva una huella de sus predicciones. Si una difiere, no hay tabla.
 
 # %%
-record = lab.measure(dataset, engines=(engine,), workers=workers, rounds=rounds, recipes=recipes, run_id=run_id)
+record = lab.measure(
+    dataset,
+    engines=(engine,),
+    workers=workers,
+    rounds=rounds,
+    recipes=recipes,
+    latency_s=latency_s,
+    weak=weak,
+    run_id=run_id,
+)
 results = record["results"]
 print(t("notebook.run", lang, run=record["id"], digest=results["digest"], host=record["fingerprints"][0]["digest"]))
 
@@ -122,6 +135,7 @@ labkit.plot_speedup(rows, laws, lang, f"{machine['cpu_model']}, {machine['usable
 # **Amdahl** (1967): a part $s$ of the work is serial, so $S(n) = 1 / (s + (1-s)/n)$. **Karp and Flatt** (1990) turn it
 # round: from a measured speedup follows the serial fraction that would explain it. If it grows with $n$, something else
 # than serial work costs time. The **Universal Scalability Law** (Gunther, 2007) adds what workers cost each other.
+# **Gustafson** (1988) lets the work grow with the workers instead: $S(n) = n - s(n-1)$, which is weak scaling.
 # A law is only fitted where at least two more numbers of workers were measured than it has parameters.
 
 # %% [markdown] lang="es"
@@ -130,8 +144,9 @@ labkit.plot_speedup(rows, laws, lang, f"{machine['cpu_model']}, {machine['usable
 # **Amdahl** (1967): una parte $s$ del trabajo es secuencial, luego $S(n) = 1 / (s + (1-s)/n)$. **Karp y Flatt** (1990)
 # le dan la vuelta: de una aceleración medida se deduce la fracción secuencial que la explicaría. Si crece con $n$, algo
 # distinto del trabajo secuencial cuesta tiempo. La **ley universal de escalabilidad** (Gunther, 2007) añade lo que los
-# procesos se cuestan unos a otros. Una ley solo se ajusta si se midieron al menos dos cantidades de procesos más que
-# parámetros tiene.
+# procesos se cuestan unos a otros. **Gustafson** (1988), en cambio, deja crecer el trabajo con los procesos:
+# $S(n) = n - s(n-1)$, la escalabilidad débil. Una ley solo se ajusta si se midieron al menos dos cantidades de
+# procesos más que parámetros tiene.
 
 # %%
 for row in rows:
@@ -151,12 +166,18 @@ for law in laws:
 # ## Try it
 #
 # 1. Give `recipes` only `["hgb-large"]`. What limits the speedup now?
-# 2. Set `engine = "processes"`. How much does Ray cost on this machine?
+# 2. Set `engine` to "processes", "threads", "joblib" or "dask". Who wins on this machine, and by how much?
 # 3. Measure more workers than you have CPUs. What do the marks say, and what does the limit do?
+# 4. Set `latency_s = 0.5`: nothing is trained then, shards are fetched from a store that answers half a second late.
+#    Why do 8 workers help now, whatever the number of your cores?
+# 5. Set `weak = True`: each worker now brings a shard of its own. Which law describes that, and why is it kinder?
 
 # %% [markdown] lang="es"
 # ## Pruébalo
 #
 # 1. Deja en `recipes` solo `["hgb-large"]`. ¿Qué limita ahora la aceleración?
-# 2. Pon `engine = "processes"`. ¿Cuánto cuesta Ray en esta máquina?
+# 2. Pon en `engine` "processes", "threads", "joblib" o "dask". ¿Quién gana en esta máquina, y por cuánto?
 # 3. Mide más procesos que CPU tengas. ¿Qué dicen las marcas, y qué hace el límite?
+# 4. Pon `latency_s = 0.5`: entonces no se entrena nada; se piden fragmentos a un almacén que responde medio segundo
+#    tarde. ¿Por qué ayudan ahora 8 procesos, tengas los núcleos que tengas?
+# 5. Pon `weak = True`: ahora cada proceso trae su propio fragmento. ¿Qué ley lo describe, y por qué es más benévola?

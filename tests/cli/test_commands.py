@@ -47,6 +47,16 @@ def test_the_executed_notebook_holds_the_table_and_no_error(trained: Shell, tmp_
     assert "exists already" in trained.run("runs", "export", listed["id"], "--to", str(tmp_path / "out"), status=2)
 
 
+def test_more_workers_than_were_measured_are_simulated(trained: Shell) -> None:
+    (run,) = trained.json("runs", "list", "--kind", "benchmark")
+    if run["parameters"]["rounds"] < 2:
+        assert "at least 2 timed rounds" in trained.run("runs", "predict", run["id"], status=9)
+        return
+    found = trained.json("runs", "predict", run["id"], "--workers", "1,64")
+    assert found["predicted"][0]["measured_here"] and not found["predicted"][1]["measured_here"]
+    assert found["predicted"][1]["seconds"] <= found["predicted"][0]["seconds"]
+
+
 def test_the_first_model_is_promoted_and_listed(trained: Shell) -> None:
     (model,) = trained.json("models", "list")
     assert model["promoted"] and 0.5 < model["scores"]["roc_auc"] < 1.0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from labkit.errors import InvalidArgument, NotEnoughMemory, ResultsDiffer, TaskFailed, UnknownName
@@ -26,6 +28,24 @@ def test_rounds_are_interleaved_and_the_first_only_warms_up() -> None:
     assert [row.n_workers for row in rows] == [1, 2]
     assert set(found.start_up_s) == {"limit", "processes"}
     assert sorted(event.task for event in found.events) == [f"t{i}" for i in range(6)]
+
+
+def test_in_weak_scaling_the_baseline_grows_with_the_workers() -> None:
+    work = dataclasses.replace(work_of(n_tasks=4), shares=[["t0", "t1"], ["t2", "t3"]])
+    found = measure(work, engines=["processes"], workers=[1, 2], rounds=1)
+    digests = {(timing.subject, timing.n_workers): timing.digest for timing in found.timings}
+    assert set(digests) == {("sequential", 1), ("sequential", 2), ("limit", 2), ("processes", 1), ("processes", 2)}
+    assert digests["sequential", 1] == digests["processes", 1] == joined([0.0, 2.0])
+    assert digests["sequential", 2] == digests["processes", 2] == digests["limit", 2] == joined([0.0, 2.0, 4.0, 6.0])
+    rows = tabulate(
+        found.timings, engine="processes", n_rows=300, usable_cpus=2, physical_cores=2, weak=True
+    )  # fmt: skip
+    assert [row.n_workers for row in rows] == [1, 2] and rows[1].limit_fraction is not None
+
+
+def test_one_worker_s_events_are_kept_apart_to_calibrate_a_simulation() -> None:
+    found = measure(work_of(), engines=["processes"], workers=[1, 2], rounds=1)
+    assert sorted(event.task for event in found.one_worker["processes"]) == [f"t{i}" for i in range(6)]
 
 
 def test_work_that_differs_from_pass_to_pass_is_refused() -> None:

@@ -140,3 +140,16 @@ def test_rows_survive_json() -> None:
 def test_the_table_needs_no_numerical_library() -> None:
     code = "import sys, labkit.scaling.table; print({'numpy', 'scipy', 'matplotlib', 'ray'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"
+
+
+def test_a_weak_row_is_read_against_the_same_grown_work():
+    timings = [
+        Timing("sequential", 1, 1, 4.0, "one"), Timing("ray", 1, 1, 4.0, "one"),
+        Timing("sequential", 2, 1, 8.0, "two"), Timing("limit", 2, 1, 4.0, "two"), Timing("ray", 2, 1, 5.0, "two"),
+    ]  # fmt: skip
+    one, two = tabulate(timings, engine="ray", n_rows=100, usable_cpus=2, physical_cores=2, weak=True)
+    assert (one.speedup, two.speedup, two.efficiency, two.throughput_rows_s) == (1.0, 1.6, 0.8, 40.0)
+    assert (two.limit_speedup, two.limit_fraction) == (2.0, 0.8)
+    with pytest.raises(ResultsDiffer):
+        tabulate([*timings[:-1], Timing("ray", 2, 1, 5.0, "one")], engine="ray", n_rows=100, usable_cpus=2,
+                 physical_cores=2, weak=True)  # fmt: skip
