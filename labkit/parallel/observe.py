@@ -193,12 +193,13 @@ def _worker_tasks(calls: list[Call], timeout_s: float) -> list[WorkerTask]:
     wanted = {ray.ObjectRef(bytes.fromhex(ref)).task_id().hex() for call in calls if call.kind in ("task", "method")
               for ref in call.returned}  # fmt: skip
     until = time.monotonic() + timeout_s
+    here = ray.get_runtime_context()
     while True:
-        job = ray.get_runtime_context().get_job_id()
         found = {
             task.task_id: task
             for task in list_tasks(
-                filters=[("job_id", "=", job)], detail=True, limit=_MAX_TASKS, raise_on_missing_output=False
+                address=here.gcs_address, filters=[("job_id", "=", here.get_job_id())], detail=True,
+                limit=_MAX_TASKS, raise_on_missing_output=False,
             )
             if task.task_id in wanted and task.state in _ENDED
         } if wanted else {}  # fmt: skip
