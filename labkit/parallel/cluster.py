@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,11 +63,16 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
         return address
     # Ray reads the token's settings when it is imported, and a notebook may have done that before.
     reset_auth_token_state()
+    ending = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR,
             configure_logging=False, include_dashboard=False, runtime_env=pinned,
         )  # fmt: skip
+        if (
+            callable(ending) and threading.current_thread() is threading.main_thread()
+        ):  # Ray puts a handler of its own in the place of the program's
+            signal.signal(signal.SIGTERM, ending)
     except Exception as fault:
         raise ClusterError(_reason(address, f"{fault.__cause__ or ''}\n{fault}", ray.__version__)) from fault
     return address

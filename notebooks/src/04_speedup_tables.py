@@ -158,9 +158,11 @@ for law in laws:
         found = ", ".join(
             f"{name} = {value:.3f} ± {law.std_errors[name]:.3f}" for name, value in law.parameters.items()
         )
-        print(f"{law.law}: {found}")
+        print(f"{t(f'law.{law.law}', lang)}: {found}")
     else:
-        print(t("notebook.unfitted", lang, law=law.law, needed=law.n_cores_needed, found=law.n_eligible))
+        print(
+            t("notebook.unfitted", lang, law=t(f"law.{law.law}", lang), needed=law.n_cores_needed, found=law.n_eligible)
+        )
 
 # %% [markdown] lang="en"
 # ## Try it

@@ -59,6 +59,13 @@ def test_a_program_that_imported_ray_first_can_attach(ray_cluster: LabFolder) ->
     assert attach_elsewhere(ray_cluster, found.address, "import ray") == f"{found.address}\n"
 
 
+def test_attaching_leaves_a_program_its_own_handler_of_sigterm(ray_cluster: LabFolder) -> None:
+    found = find_head(ray_cluster)
+    before = "import signal, atexit\nsignal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+    before += "atexit.register(lambda: print(signal.getsignal(signal.SIGTERM) is signal.default_int_handler))"
+    assert found is not None and "True" in attach_elsewhere(ray_cluster, found.address, before)
+
+
 def test_a_wrong_token_is_refused(ray_cluster: LabFolder, tmp_path: Path) -> None:
     found, wrong = find_head(ray_cluster), tmp_path / "token"
     wrong.write_text("0" * 64)
