@@ -69,9 +69,8 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
             address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR,
             configure_logging=False, include_dashboard=False, runtime_env=pinned,
         )  # fmt: skip
-        if (
-            callable(ending) and threading.current_thread() is threading.main_thread()
-        ):  # Ray puts a handler of its own in the place of the program's
+        # Ray has put a handler of its own in the place of the program's.
+        if callable(ending) and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, ending)
     except Exception as fault:
         raise ClusterError(_reason(address, f"{fault.__cause__ or ''}\n{fault}", ray.__version__)) from fault
