@@ -40,13 +40,20 @@ class DaskCrew(Crew):
         self._running: dict[Any, int] = {}
         self._done: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._scratch = tempfile.TemporaryDirectory(prefix="labkit-dask-")
+        try:
+            self._start()
+        except BaseException:
+            self._give_back()
+            raise
+
+    def _start(self) -> None:
         with environment(ONE_THREAD), without_main():
             self._cluster = LocalCluster(
-                n_workers=n_workers, threads_per_worker=1, host=LOOPBACK, dashboard_address=None, memory_limit=0,
-                local_directory=self._scratch.name, silence_logs=logging.CRITICAL,
+                n_workers=self.n_workers, threads_per_worker=1, host=LOOPBACK, dashboard_address=f"{LOOPBACK}:0",
+                memory_limit=0, local_directory=self._scratch.name, silence_logs=logging.CRITICAL,
             )  # fmt: skip
         self._client = Client(self._cluster)
-        self._addresses = [str(self._address(worker)) for worker in range(n_workers)]
+        self._addresses = [str(self._address(worker)) for worker in range(self.n_workers)]
         self._begin(*self._addresses)
 
     def _address(self, worker: int) -> str | None:
@@ -94,6 +101,9 @@ class DaskCrew(Crew):
     def close(self) -> None:
         self._client.close()
         self._cluster.close()
+        self._give_back()
+
+    def _give_back(self) -> None:
         self._scratch.cleanup()
         for data in (*self._shared.values(), self._arguments):
             data.close()

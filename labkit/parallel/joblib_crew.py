@@ -7,6 +7,9 @@ References
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -58,7 +61,7 @@ class JoblibCrew(Crew):
                 return worker, future.result()
             except BrokenProcessPool:  # one death breaks the whole pool, and all that runs in it
                 if pool is self._pool:
-                    pool.shutdown(wait=False, kill_workers=True)
+                    pool.shutdown(wait=False)
                     self._pool = self._started()
                 return worker, None
         return None
@@ -67,6 +70,10 @@ class JoblibCrew(Crew):
         self._running = {future: (by, pool) for future, (by, pool) in self._running.items() if by != worker}
 
     def close(self) -> None:
-        self._pool.shutdown(wait=True, kill_workers=True)
+        # Not by kill_workers: with a task just submitted, loky's own thread then fails and leaves the processes.
+        for pid in list(self._pool._processes or ()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._pool.shutdown(wait=True)
         for data in (*self._shared.values(), self._arguments):
             data.close()

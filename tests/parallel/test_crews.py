@@ -113,6 +113,15 @@ def test_a_task_that_kills_every_worker_is_given_up(name: str) -> None:
         dispatch([Task("die", "die", None)], crew, max_attempts=2)
 
 
+@pytest.mark.parametrize("name", ["joblib", "dask"])
+def test_two_crews_of_one_library_live_side_by_side_and_end_in_mid_task(name: str) -> None:
+    with crew_of(name, 1) as first, crew_of(name, 1) as second:
+        assert dispatch([Task("a", "times", 1.0)], first) == dispatch([Task("b", "times", 1.0)], second) == [3.0]
+        for crew in (first, second):
+            crew.submit(0, Task("long", "sleep", 60.0))
+            crew.submit(0, Task("behind", "sleep", 60.0))
+
+
 def test_the_sequential_engine_has_one_worker() -> None:
     with pytest.raises(InvalidArgument, match="1 worker, not 2"):
         SequentialCrew(Toy, (), {}, 2)
