@@ -132,6 +132,8 @@ def machine_of(results: Mapping[str, Any], engine: str, usable_cpus: int, rounds
     InvalidMeasurement
         If the benchmark measured no single worker, or no limit within the CPUs.
     """
+    if results.get("parameters", {}).get("scaling") == "weak":
+        raise InvalidMeasurement("A simulation needs work that stays the same: take a run without --weak.")
     known = results.get("one_worker", {}).get(engine)
     if not known:
         raise InvalidMeasurement(f"This run did not measure {engine} with 1 worker: run labkit bench --workers 1,2.")

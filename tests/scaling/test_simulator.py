@@ -56,6 +56,8 @@ def test_workers_beyond_the_cpus_calibrate_nothing() -> None:
 def test_what_cannot_be_calibrated_is_refused() -> None:
     with pytest.raises(InvalidMeasurement, match="did not measure dask with 1 worker"):
         machine_of(results_of(0.1), "dask", 4, [1])
+    with pytest.raises(InvalidMeasurement, match="without --weak"):
+        machine_of({**results_of(0.1), "parameters": {"scaling": "weak"}}, "ray", 4, [1])
     with pytest.raises(InvalidMeasurement, match="limit of two or more"):
         machine_of(results_of(0.1), "ray", 1, [1])
     with pytest.raises(InvalidMeasurement, match="at least 2 timed rounds"):
