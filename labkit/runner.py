@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LANGUAGES = ("en", "es")
 DEFAULT_TIMEOUT_S = 3600.0
 _FAILED = 17
+_SOCKET_PATH_MAX = 100  # bytes; Linux takes 107, with the kernel's own "-5" at the end
 
 
 def notebooks(lang: str = "en") -> dict[str, Path]:
@@ -148,16 +150,21 @@ def execute(order: Path) -> int:
     # jsonschema, which nothing here asks to check an IRI, would compile a grammar for them: 0.7 s of papermill's 1.6.
     sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]  # "not there", in Python's own way
     import papermill
+    from traitlets.config import Config
 
     sys.stdin.read()
     if not order.exists():  # its caller ended before there was anything to do
         return 0
     asked = json.loads(order.read_text())
+    # Ports that were found free may be another's once the kernel takes them; sockets in our own folder are nobody's.
+    sockets = str(order.with_name("kernel"))
+    apart = {"transport": "ipc", "ip": sockets} if len(os.fsencode(sockets)) < _SOCKET_PATH_MAX else {}
     with environment({**ONE_THREAD, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}):
         try:
             papermill.execute_notebook(
                 asked["source"], asked["target"], asked["parameters"], kernel_name="python3", progress_bar=False,
                 cwd=str(Path(asked["source"]).parent), request_save_on_cell_execute=False, log_output=False,
+                config=Config(KernelManager=apart),
                 shutdown_kernel="immediate",  # all is kept by then; leaving Ray politely takes it some seconds
             )  # fmt: skip
         except papermill.PapermillExecutionError as fault:

@@ -95,3 +95,19 @@ def test_an_unknown_notebook_is_refused(name: str) -> None:
 def test_an_unknown_language_is_refused() -> None:
     with pytest.raises(InvalidArgument, match="'fr'"):
         notebooks("fr")
+
+
+def test_a_kernel_has_sockets_that_nobody_else_could_have_taken(tmp_path: Path) -> None:
+    told = "from ipykernel.connect import get_connection_info as told\nprint(told(unpack=True)['transport'])"
+    run_notebook(notebook_of(tmp_path, "x = 0", told), tmp_path / "out.ipynb", {}, timeout_s=120)
+    assert nbformat.read(tmp_path / "out.ipynb", 4).cells[-1].outputs[0].text == "ipc\n"
+
+
+def test_a_long_path_to_temporary_files_leaves_the_kernel_ports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("año" * 20) / ("b" * 40)
+    deep.mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    run_notebook(notebook_of(tmp_path, "x = 0", "print(x)"), tmp_path / "out.ipynb", {}, timeout_s=120)
+    assert nbformat.read(tmp_path / "out.ipynb", 4).cells[-1].outputs[0].text == "0\n"

@@ -137,11 +137,8 @@ def _ensure_model(opened: Lab, days: int) -> None:
 
 
 def _ensure_table(opened: Lab, days: int) -> dict[str, Any]:
-    workers, rounds, here = (
-        numbers(str(QUICK["workers"]), "Workers"),
-        int(str(QUICK["rounds"])),
-        host.fingerprint()["digest"],
-    )
+    workers, rounds = numbers(str(QUICK["workers"]), "Workers"), int(str(QUICK["rounds"]))
+    here = host.fingerprint()["digest"]
     for run in opened.runs.list(kind="benchmark", status="finished", limit=50):
         asked = run.parameters
         if (asked["workers"], asked["days"]) == (list(workers), days) and run.fingerprints[0]["digest"] == here:

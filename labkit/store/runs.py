@@ -178,12 +178,8 @@ class RunCheckpoint:
     """Finished results of a run, as bytes: first the file, then the row that names it, so that none is half there."""
 
     def __init__(self, store: RunStore, run_id: str) -> None:
-        self._engine, self._artefacts, self._owner, self._run_id = (
-            store._engine,
-            store._artefacts,
-            f"{run_id}.kept",
-            run_id,
-        )
+        self._engine, self._artefacts = store._engine, store._artefacts
+        self._owner, self._run_id = f"{run_id}.kept", run_id
 
     def load(self, key: str) -> bytes | None:
         """Return a finished result; None where there is none, or no longer whole."""
