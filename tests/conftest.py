@@ -18,7 +18,7 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabFolder]
 
     folder = LabFolder(tmp_path_factory.mktemp("lab"))
     folder.ensure()
-    start_head(folder, port=0, n_cpus=2, with_parent=True)
+    start_head(folder, port=0, n_cpus=4, with_parent=True)  # room for two crews of two
     try:
         attach(folder)
         yield folder

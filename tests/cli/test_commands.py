@@ -63,15 +63,12 @@ def test_the_first_model_is_promoted_and_listed(trained: Shell) -> None:
     assert model["id"] in trained.run("models", "promote", model["id"][:6])
 
 
-def test_one_ensemble_has_one_digest_on_every_engine_and_number_of_workers(trained: Shell) -> None:
-    choice = ("--days", "12", "--recipes", "hgb-small,logistic-numeric")
-    (first,) = [
-        run for run in trained.json("runs", "list", "--kind", "training") if run["parameters"]["engine"] == "ray"
-    ]
-    for engine in ("sequential", "processes", "threads", "joblib", "dask"):
-        workers = "1" if engine == "sequential" else "2"
-        record = trained.json("train", *choice, "--engine", engine, "--workers", workers)
-        assert record["results"]["digest"] == first["results"]["digest"]
+def test_one_ensemble_has_one_digest_with_ray_and_without(trained: Shell) -> None:
+    (first,) = trained.json("runs", "list", "--kind", "training")
+    assert first["parameters"]["engine"] == "ray"
+    record = trained.json("train", "--days", "12", "--recipes", "hgb-small,logistic-numeric", "--engine", "sequential")
+    assert record["parameters"]["n_workers"] == 1
+    assert record["results"]["digest"] == first["results"]["digest"]
 
 
 def test_training_by_shard_makes_a_member_for_each_shard(trained: Shell) -> None:

@@ -109,7 +109,7 @@ def test_a_second_lab_is_refused_while_one_runs(labkit: Shell, lab: Followed) ->
 
 
 def test_a_training_that_was_killed_is_resumed_and_fits_nothing_twice(labkit: Shell) -> None:
-    choice = ("train", "--days", "30", "--engine", "processes", "--workers", "1")
+    choice = ("train", "--days", "15", "--engine", "processes", "--workers", "1")
     with labkit.start(*choice) as driver:
         database = labkit.home / "lab.db"
         until = time.monotonic() + 60

@@ -30,7 +30,7 @@ def test_attaching_again_does_nothing_and_nodes_have_fingerprints(ray_cluster: L
     found = find_head(ray_cluster)
     assert found is not None and attach(ray_cluster) == found.address
     (node,) = nodes()
-    assert node["cpus"] == 2 and node["fingerprint"]["cpu_model"]
+    assert node["cpus"] == 4 and node["fingerprint"]["cpu_model"]
 
 
 def test_starting_a_head_that_runs_returns_it(ray_cluster: LabFolder) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -18,31 +21,35 @@ def crew_of(name: str, n_workers: int, factor: float = 3.0) -> Crew:
     return engine(name)(Toy, (factor,), shared, 1 if name == "sequential" else n_workers)
 
 
-@pytest.fixture(params=sorted(ENGINES))
+@pytest.fixture(params=sorted(ENGINES), scope="module")
 def name(request: pytest.FixtureRequest) -> str:
     if request.param == "ray":
         request.getfixturevalue("ray_cluster")
     return str(request.param)
 
 
-def test_results_come_in_the_order_of_the_tasks(name: str) -> None:
+@pytest.fixture(scope="module")
+def crew(name: str) -> Iterator[Crew]:
+    """Two workers that the tests share which leave them as they were."""
+    with crew_of(name, 2) as standing:
+        yield standing
+
+
+def test_results_come_in_the_order_of_the_tasks(crew: Crew) -> None:
     tasks = [Task(f"t{i}", "times", float(i), cost_s=float(i % 5)) for i in range(40)]
-    with crew_of(name, 2) as crew:
-        assert dispatch(tasks, crew) == [3.0 * i for i in range(40)]
+    assert dispatch(tasks, crew) == [3.0 * i for i in range(40)]
 
 
-def test_shared_data_reaches_every_task_read_only(name: str) -> None:
+def test_shared_data_reaches_every_task_read_only(name: str, crew: Crew) -> None:
     tasks = [Task("sum", "total", 0.5, ("rows",)), Task("flag", "writeable", None, ("rows",))]
-    with crew_of(name, 2) as crew:
-        total, writeable = dispatch(tasks, crew)
+    total, writeable = dispatch(tasks, crew)
     assert total == np.arange(1000).sum() + 0.5
     assert writeable is (name in ("sequential", "threads"))
 
 
-def test_an_event_has_four_times_in_order(name: str) -> None:
+def test_an_event_has_four_times_in_order(crew: Crew) -> None:
     events: list[TaskEvent] = []
-    with crew_of(name, 2) as crew:
-        dispatch([Task(f"t{i}", "sleep", 0.02) for i in range(6)], crew, on_event=events.append)
+    dispatch([Task(f"t{i}", "sleep", 0.02) for i in range(6)], crew, on_event=events.append)
     assert len(events) == 6
     for event in events:
         assert event.submitted_s <= event.started_s + 1e-3
@@ -51,11 +58,9 @@ def test_an_event_has_four_times_in_order(name: str) -> None:
         assert event.bytes_in > 0 and event.bytes_out > 0 and event.error is None
 
 
-def test_a_task_that_fails_is_tried_again(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    tries = tmp_path_factory.mktemp("tries") / "file"
+def test_a_task_that_fails_is_tried_again(crew: Crew, tmp_path: Path) -> None:
     events: list[TaskEvent] = []
-    with crew_of(name, 2) as crew:
-        assert dispatch([Task("t", "fail_until", (str(tries), 3))], crew, on_event=events.append) == [3]
+    assert dispatch([Task("t", "fail_until", (f"{tmp_path}/tries", 3))], crew, on_event=events.append) == [3]
     assert [event.attempt for event in events] == [1, 2, 3]
     assert [event.error is None for event in events] == [False, False, True]
 
@@ -66,8 +71,8 @@ def test_a_task_that_always_fails_ends_the_run_with_its_reason(name: str) -> Non
     assert isinstance(caught.value.__cause__, KeyError)
 
 
-def test_an_error_that_cannot_travel_comes_as_its_text(name: str) -> None:
-    with crew_of(name, 2) as crew, pytest.raises(TaskFailed, match="both"):
+def test_an_error_that_cannot_travel_comes_as_its_text(crew: Crew) -> None:
+    with pytest.raises(TaskFailed, match="both"):
         dispatch([Task("odd", "unpicklable_error", None)], crew, max_attempts=1)
 
 
@@ -77,12 +82,11 @@ def test_an_actor_that_cannot_begin_is_told(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ray", "processes", "dask"], indirect=True)
-def test_tasks_run_in_as_many_processes_as_workers(name: str) -> None:
-    with crew_of(name, 2) as crew:
-        crew.ready()
-        pids = dispatch([Task(f"t{i}", "pid", None) for i in range(20)], crew)
-        assert len(set(pids)) == 2
-        assert len(set(dispatch([Task(f"u{i}", "pid", None) for i in range(6)], crew, n_workers=1))) == 1
+def test_tasks_run_in_as_many_processes_as_workers(crew: Crew) -> None:
+    crew.ready()
+    pids = dispatch([Task(f"t{i}", "pid", None) for i in range(20)], crew)
+    assert len(set(pids)) == 2
+    assert len(set(dispatch([Task(f"u{i}", "pid", None) for i in range(6)], crew, n_workers=1))) == 1
 
 
 @pytest.mark.parametrize("name", ["ray", "processes", "joblib", "dask"], indirect=True)
