@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from labkit.data.prepare import Dataset
     from labkit.pipeline import Job
     from labkit.store.models import ModelStore
+    from labkit.store.progress import ProgressStore
     from labkit.store.runs import RunStore
 
 LANGUAGES = ("en", "es")
 Progress = Callable[[str, float], None]
+_started: list[Lab] = []
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,6 +94,13 @@ class Lab:
         from labkit.store.runs import RunStore
 
         return RunStore(self._database, self._artefacts("runs"))
+
+    @functools.cached_property
+    def progress(self) -> ProgressStore:
+        """What was checked and predicted in this lab's exercises."""
+        from labkit.store.progress import ProgressStore
+
+        return ProgressStore(self._database)
 
     @functools.cached_property
     def models(self) -> ModelStore:
@@ -212,6 +221,8 @@ class Lab:
 def start(**changes: Any) -> Lab:
     """Open the lab that the environment describes; keyword arguments other than None change single settings.
 
+    In a notebook its own language holds, which stands in its metadata.
+
     Examples
     --------
     >>> start(home="/tmp/somewhere", lang="es").settings.lang
@@ -220,6 +231,23 @@ def start(**changes: Any) -> Lab:
     changes = {name: value for name, value in changes.items() if value is not None}
     if "home" in changes:
         changes["home"] = Path(changes["home"]).absolute()
+    if lang := _notebook_lang(os.environ.get("JPY_SESSION_NAME")):
+        changes.setdefault("lang", lang)
     if changes.get("lang", "en") not in LANGUAGES:
         raise InvalidArgument(f"The language is {' or '.join(LANGUAGES)}, not {changes['lang']!r}.")
-    return Lab(dataclasses.replace(Settings.read(), **changes))
+    _started[:] = [Lab(dataclasses.replace(Settings.read(), **changes))]
+    return _started[0]
+
+
+def current() -> Lab:
+    """Return the lab that this program started last; start one if it has not."""
+    return _started[0] if _started else start()
+
+
+def _notebook_lang(path: str | None) -> str | None:
+    """Return the language of the notebook that this kernel runs, as Jupyter names its file."""
+    try:
+        lang = json.loads(Path(path or "").read_text("utf-8"))["metadata"]["labkit"]["lang"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return lang if lang in LANGUAGES else None

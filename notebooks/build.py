@@ -1,4 +1,4 @@
-"""Build the notebooks of each language from one source: notebooks/src/*.py → notebooks/en and notebooks/es.
+"""Build the notebooks of each language from one source: notebooks/src/*.py → notebooks/en, es and solutions/{en,es}.
 
 ::
 
@@ -6,13 +6,17 @@
     python notebooks/build.py --check    change nothing; fail and name what is out of step
 
 A source is a percent script. A cell tagged ``lang="en"`` or ``lang="es"`` goes to that language, any other cell to
-both; ``tags=["parameters"]`` marks the cell that papermill fills in.
+both; ``tags=["parameters"]`` marks the cell that papermill fills in, ``tags=["solution"]`` one for solutions alone.
+
+A student gets ``...`` in the place of what follows a line ``# solution`` in its block, and of a value that is followed
+by ``# solution`` in its line.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,10 +31,11 @@ _METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+_VALUE = re.compile(r"^(?P<begin>\s*[\w., ]+ = )(?P<value>.*?)  # solution$")
 
 
 def render(source: Path) -> dict[str, str]:
-    """Return a source's notebook in each language, as the text of its file; the same source gives the same bytes."""
+    """Return the text of a source's notebooks by folder; the same source gives the same bytes."""
     cells = jupytext.read(source, fmt="py:percent").cells
     for cell in cells:
         metadata = cell.metadata
@@ -40,21 +45,63 @@ def render(source: Path) -> dict[str, str]:
                 f"{source.name}: a cell may be tagged with lang ({', '.join(LANGUAGES)}) and tags, not with"
                 f" {dict(metadata)}; it begins: {cell.source[:60]!r}"
             )
-    return {lang: _notebook([c for c in cells if c.metadata.get("lang", lang) == lang]) for lang in LANGUAGES}
+    notebooks = {}
+    for lang in LANGUAGES:
+        spoken = [cell for cell in cells if cell.metadata.get("lang", lang) == lang]
+        asked = [cell for cell in spoken if "solution" not in cell.metadata.get("tags", [])]
+        notebooks[lang] = _notebook([(cell, without_solution(cell.source)) for cell in asked], lang)
+        if any("# solution" in cell.source for cell in cells):
+            notebooks[f"solutions/{lang}"] = _notebook([(cell, with_solution(cell.source)) for cell in spoken], lang)
+    return notebooks
 
 
-def _notebook(cells: Sequence[NotebookNode]) -> str:
+def without_solution(source: str) -> str:
+    """Return a cell as a student gets it.
+
+    Examples
+    --------
+    >>> print(without_solution("def twice(x):\\n    # solution\\n    return 2 * x\\n\\n\\nguess = 2.0  # solution"))
+    def twice(x):
+        ...
+    <BLANKLINE>
+    <BLANKLINE>
+    guess = ...
+    """
+    kept: list[str] = []
+    blank: list[str] = []
+    depth: int | None = None
+    for line in source.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if depth is not None and (not line.strip() or indent >= depth):
+            blank = [*blank, line] if not line.strip() else []
+            continue
+        if depth is not None:
+            kept, depth = [*kept, *blank], None
+        if line.strip() == "# solution":
+            kept, depth, blank = [*kept, f"{line[:indent]}..."], indent, []
+        else:
+            kept.append(_VALUE.sub(r"\g<begin>...", line))
+    return "\n".join(kept)
+
+
+def with_solution(source: str) -> str:
+    """Return a cell with its solution, without the marks."""
+    lines = [_VALUE.sub(r"\g<begin>\g<value>", line) for line in source.splitlines()]
+    return "\n".join(line for line in lines if line.strip() != "# solution")
+
+
+def _notebook(cells: Sequence[tuple[NotebookNode, str]], lang: str) -> str:
     new = {"markdown": v4.new_markdown_cell, "code": v4.new_code_cell, "raw": v4.new_raw_cell}
     built, seen = [], set()
-    for cell in cells:
+    for cell, source in cells:
         # The id follows from the content: a cell that is added changes no other cell's id.
         n_before = 0
         while (cell_id := _digest(cell.cell_type, cell.source, n_before)) in seen:
             n_before += 1
         seen.add(cell_id)
         kept = {"tags": list(cell.metadata["tags"])} if "tags" in cell.metadata else {}
-        built.append(new[cell.cell_type](cell.source, id=cell_id, metadata=kept))
-    notebook = v4.new_notebook(cells=built, metadata=_METADATA)
+        built.append(new[cell.cell_type](source, id=cell_id, metadata=kept))
+    notebook = v4.new_notebook(cells=built, metadata={**_METADATA, "labkit": {"lang": lang}})
     nbformat.validate(notebook)
     return nbformat.writes(notebook).rstrip("\n") + "\n"
 
@@ -66,9 +113,9 @@ def _digest(*parts: object) -> str:
 def expected(root: Path) -> dict[Path, str]:
     """Return the notebooks that belong below `root`, and their text."""
     return {
-        root / lang / f"{source.stem}.ipynb": text
+        root / folder / f"{source.stem}.ipynb": text
         for source in sorted((root / "src").glob("*.py"))
-        for lang, text in render(source).items()
+        for folder, text in render(source).items()
     }
 
 
@@ -90,8 +137,8 @@ def out_of_step(root: Path) -> list[str]:
     for path, text in wanted.items():
         if (found := _text(path)) != text:
             faults.append(f"{path.relative_to(root)}: {'missing' if found is None else 'differs from its source'}")
-    for lang in LANGUAGES:
-        for path in sorted((root / lang).glob("*.ipynb")):
+    for folder in (*LANGUAGES, *(f"solutions/{lang}" for lang in LANGUAGES)):
+        for path in sorted((root / folder).glob("*.ipynb")):
             if path not in wanted:
                 faults.append(f"{path.relative_to(root)}: has no source in src")
     return faults

@@ -1,0 +1,208 @@
+"""Exercises: a check that says right, not yet and why, or not attempted; hints; predictions before a measurement.
+
+What is checked, and every text of it, lies beside the notebooks: `checks/01.py` and `checks/01.toml` for notebook 01.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import dis
+import functools
+import importlib.util
+import math
+import string
+import tomllib
+import traceback
+from collections.abc import Callable, Mapping
+from types import FunctionType, ModuleType
+from typing import Any
+
+from labkit.classroom.text import number, t
+from labkit.errors import InvalidArgument, UnknownName
+from labkit.lab import current
+from labkit.runner import ROOT
+
+RIGHT, NOT_YET, NOT_ATTEMPTED = "right", "not_yet", "not_attempted"
+_SIGNS = {RIGHT: "✔", NOT_YET: "✘", NOT_ATTEMPTED: "○"}
+_IDLE = {"RESUME", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "NOP", "COPY_FREE_VARS"}
+
+
+class NotYet(Exception):
+    """What a check raises: the key of the reason, and what its text is filled in with."""
+
+    def __init__(self, reason: str, **values: Any) -> None:
+        super().__init__(reason)
+        self.reason, self.values = reason, values
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What a check found: `state` is "right", "not_yet" or "not_attempted"; `reason` names the text behind it."""
+
+    exercise: str
+    state: str
+    reason: str
+    message: str
+
+    def _repr_markdown_(self) -> str:
+        return f"{_SIGNS[self.state]} **{self.exercise}** {self.message}"
+
+
+@dataclasses.dataclass
+class Prediction:
+    """A number said before it is measured."""
+
+    key: str
+    value: float | None
+
+    def compare(self, measured: float, run: str | None = None) -> Verdict:
+        """Return how far off the prediction was, and keep it.
+
+        Parameters
+        ----------
+        measured : float
+            In the same unit.
+        run : str, optional
+            Id of the run that measured it.
+        """
+        texts, lab = _texts(self.key), current()
+        lang, unit = lab.settings.lang, texts.get("unit", "")
+        shown = {"quantity": texts["quantity"][lang], "measured": f"{number(measured, lang, 2)} {unit}".strip()}
+        if self.value is None:
+            return Verdict(self.key, NOT_ATTEMPTED, "unpredicted", t("exercise.unpredicted", lang, **shown))
+        gap = (self.value - measured) / measured if measured else math.inf
+        kept = {"predicted": self.value, "measured": measured, "gap": gap, "unit": unit, "run": run}
+        lab.progress.keep(self.key, "prediction", kept)
+        shown |= {"predicted": f"{number(self.value, lang, 2)} {unit}".strip(), "gap": number(100 * gap, lang, 0)}
+        return Verdict(self.key, RIGHT, "predicted", t("exercise.predicted", lang, **shown))
+
+
+def check(exercise: str, *attempt: Any) -> Verdict:
+    """Say whether an exercise is right, not yet and why, or not attempted; the answer is kept.
+
+    Parameters
+    ----------
+    exercise : str
+        Its number, such as "1.2".
+    *attempt
+        What the exercise asked for: functions, classes or values.
+
+    Raises
+    ------
+    UnknownName
+        If there is no such exercise.
+    """
+    judge, lab = _judge(exercise), current()
+    texts, lang = _texts(exercise), lab.settings.lang
+    state = reason = NOT_ATTEMPTED
+    values: Mapping[str, Any] = {}
+    if not any(is_stub(value) for value in attempt):
+        try:
+            values, state, reason = judge(*attempt) or {}, RIGHT, "right"
+        except NotYet as fault:
+            values, state, reason = fault.values, NOT_YET, fault.reason
+        except Exception as fault:
+            state, reason = NOT_YET, "raised"
+            last = str(fault).strip().splitlines()[-1:]
+            values = {"error": type(fault).__name__, "text": "".join(last), "line": _line(fault)}
+    if reason in ("not_attempted", "raised"):
+        message = t(f"exercise.{reason}", lang, **values)
+    else:
+        written = texts["right"] if state == RIGHT else texts["not_yet"][reason]
+        message = t(f"exercise.{state}", lang) + " " + _filled(written[lang], values, lang)
+    lab.progress.keep(exercise, "check", {"state": state, "reason": reason})
+    return Verdict(exercise, state, reason, message)
+
+
+def hint(exercise: str, number: int | None = None) -> str:
+    """Return the next hint of an exercise, or the one of a number, 1 to 3; the later ones say more."""
+    lab = current()
+    hints = _texts(exercise)["hints"][lab.settings.lang]
+    if number is None:
+        number = min(1 + lab.progress.count(exercise, "hint"), len(hints))
+    if not 1 <= number <= len(hints):
+        raise InvalidArgument(f"Exercise {exercise} has hints 1 to {len(hints)}, not {number!r}.")
+    lab.progress.keep(exercise, "hint", {"number": number})
+    return f"{number}/{len(hints)} {hints[number - 1]}"
+
+
+def predict(key: str, value: Any) -> Prediction:
+    """Commit to a number before it is measured; `compare` then shows the gap.
+
+    Raises
+    ------
+    InvalidArgument
+        If the value is no finite number; leaving it out (`...`) is no prediction, and no error.
+    """
+    _texts(key)
+    if is_stub(value):
+        return Prediction(key, None)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise InvalidArgument(f"A prediction is a number, not {value!r}.")
+    return Prediction(key, float(value))
+
+
+def is_stub(value: Any) -> bool:
+    """Tell whether nothing was written yet: no value, a function that does nothing, a class that has one of those.
+
+    Examples
+    --------
+    >>> def later(x): ...
+    >>> is_stub(later), is_stub(...), is_stub(lambda x: x), is_stub(0)
+    (True, True, False, False)
+    """
+    value = getattr(getattr(value, "__ray_metadata__", None), "modified_class", getattr(value, "_function", value))
+    if isinstance(value, type):
+        return any(is_stub(member) for member in vars(value).values() if isinstance(member, FunctionType))
+    if isinstance(value, FunctionType):
+        return (
+            all(step.opname in _IDLE for step in dis.get_instructions(value)) and value.__code__.co_consts[-1] is None
+        )
+    return value is None or value is Ellipsis
+
+
+def exercises() -> dict[str, dict[str, Any]]:
+    """Return the texts of all exercises and predictions, in the order of the course."""
+    return {
+        key: texts
+        for path in sorted((ROOT / "notebooks" / "checks").glob("*.toml"))
+        for key, texts in tomllib.loads(path.read_text("utf-8")).items()
+    }
+
+
+def _texts(key: str) -> Mapping[str, Any]:
+    known = exercises()
+    if key not in known:
+        raise UnknownName(f"There is no exercise {key!r}. There are: {', '.join(known)}.")
+    return known[key]
+
+
+def _judge(exercise: str) -> Callable[..., Mapping[str, Any] | None]:
+    _texts(exercise)
+    notebook, _, name = exercise.partition(".")
+    judge = getattr(_module(f"{int(notebook):02}"), f"check_{name}", None)
+    if judge is None:
+        raise UnknownName(f"{exercise} is no exercise that can be checked.")
+    return judge  # type: ignore[no-any-return]
+
+
+@functools.cache
+def _module(notebook: str) -> ModuleType:
+    path = ROOT / "notebooks" / "checks" / f"{notebook}.py"
+    spec = importlib.util.spec_from_file_location(f"labkit_checks_{notebook}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _filled(text: str, values: Mapping[str, Any], lang: str) -> str:
+    """Fill numbers in as a language writes them."""
+    shown = {name: number(value, lang) if isinstance(value, float) else value for name, value in values.items()}
+    return string.Formatter().vformat(text, (), shown)
+
+
+def _line(fault: Exception) -> str:
+    """Return the line of the student's own cell that failed."""
+    own = [frame for frame in traceback.extract_tb(fault.__traceback__) if "ipykernel" in frame.filename]
+    return (own[-1].line or "").strip() if own else ""
