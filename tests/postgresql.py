@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 
 PASSWORD = "p@ss:w/rd"
-SETTINGS = {"listen_addresses": "", "fsync": "off", "max_connections": "40", "shared_buffers": "16MB"}
+SETTINGS = {"listen_addresses": "", "fsync": "off", "shared_buffers": "16MB", "deadlock_timeout": "50ms"}
 
 
 @contextlib.contextmanager

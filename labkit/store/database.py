@@ -129,19 +129,16 @@ def open_database(url: str) -> Engine:
             _make_folder(Path(parsed.database).parent)
         event.listen(engine, "connect", _set_up_sqlite)
     with told_clearly(url), engine.connect() as connection:
-        if _revision(connection) != HEAD:
+        if _version(connection, "alembic_version") != HEAD:
             connection.rollback()
             _make_current(connection)
     return engine
 
 
-def _revision(connection: Connection) -> str | None:
-    """Return the schema of a database: "1" is the one from before Alembic; None where there is none yet."""
-    tables = inspect(connection).get_table_names()
-    for table, column in (("alembic_version", "version_num"), ("labkit_schema", "version")):
-        if table in tables:
-            return str(connection.scalar(text(f"SELECT {column} FROM {table}")))
-    return None
+def _version(connection: Connection, table: str) -> str | None:
+    """Return the one value of a table that names a schema; None where there is no such table."""
+    found = inspect(connection).has_table(table)
+    return str(connection.scalar(text(f"SELECT * FROM {table}"))) if found else None
 
 
 def _make_current(connection: Connection) -> None:
@@ -150,12 +147,11 @@ def _make_current(connection: Connection) -> None:
     if sqlite:  # a migration rebuilds a table by dropping it, which must not take along the rows that refer to its own
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
     connection.exec_driver_sql(_ONE_WRITER[connection.dialect.name])
-    found = _revision(connection)
+    # The older table may be read by who holds the lock only: a migration drops it.
+    found = _version(connection, "alembic_version") or _version(connection, "labkit_schema")
     if found is None:
         Table.metadata.create_all(connection, checkfirst=False)
-        connection.exec_driver_sql(
-            "CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)"
-        )  # as Alembic does
+        connection.exec_driver_sql("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
         connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{HEAD}')")
     elif found != HEAD:
         from labkit.store.migrate import migrate
@@ -204,7 +200,7 @@ def told_clearly(url: str) -> Iterator[None]:
 
 def _shown(url: str) -> str:
     """Return a URL without its password and its query, which may hold one; the URL need not make sense."""
-    return re.sub("(//[^:/]*):.*@", r"\1:***@", url).partition("?")[0]
+    return re.sub("((?:^|//)[^:/]*):(?!//).*@", r"\1:***@", url).partition("?")[0]
 
 
 def to_json(value: Any) -> str:

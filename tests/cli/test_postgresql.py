@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labkit.store.models import ModelStore
 from tests.cli.conftest import Shell
 
 
@@ -11,8 +12,8 @@ def test_a_lab_keeps_its_records_in_postgresql(labkit: Shell, postgresql_url: st
     assert record["status"] == "finished" and record["results"]["fitted"] == 1
     (listed,) = labkit.json("runs", "list", LABKIT_DATABASE_URL=postgresql_url)
     assert (listed["id"], listed["status"]) == (record["id"], "finished")
-    (model,) = labkit.json("models", "list", LABKIT_DATABASE_URL=postgresql_url)
-    assert model["run_id"] == record["id"] and model["promoted"]
+    (model,) = ModelStore(postgresql_url, str(labkit.home / "models")).list()
+    assert model.run_id == record["id"] and model.promoted
     assert not (labkit.home / "lab.db").exists()
 
 

@@ -64,7 +64,7 @@ def test_several_processes_open_a_new_database_and_write_at_once(database_url, t
     )
     command = [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning", "-c", code, database_url, str(tmp_path)]
     writers = [subprocess.Popen(command) for _ in range(4)]
-    assert [writer.wait(60) for writer in writers] == [0] * 4
+    assert [writer.wait(100) for writer in writers] == [0] * 4
     assert len(RunStore(database_url, str(tmp_path)).list(status="finished", limit=100)) == 40
 
 
