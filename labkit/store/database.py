@@ -17,7 +17,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from labkit.errors import Busy, InvalidArgument, StorageError, UnknownName
 
-HEAD = "0001"  # the newest of migrations/versions, so that opening a database of this schema need not import Alembic
+HEAD = "0002"  # the newest of migrations/versions, so that opening a database of this schema need not import Alembic
 _BUSY_S = 30
 _DRIVERS: dict[str, tuple[str, dict[str, Any]]] = {  # with what each is told, in seconds, where the URL does not say
     "sqlite": ("sqlite", {}),
@@ -87,6 +87,17 @@ class ModelRow(Table):
     digest: Mapped[str]
     n_bytes: Mapped[int] = mapped_column(_LONG)
     promoted: Mapped[bool] = mapped_column(default=False)
+
+
+class ProgressRow(Table):
+    """What an exercise kept: one check, hint or prediction."""
+
+    __tablename__ = "progress"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    exercise: Mapped[str] = mapped_column(index=True)
+    kind: Mapped[str]
+    content: Mapped[dict[str, Any]]
+    created: Mapped[str]
 
 
 def open_database(url: str) -> Engine:

@@ -14,8 +14,8 @@
 # %% [markdown] lang="es"
 # # 1 · Actores remotos
 #
-# **Objetivo.** Escribir tareas y actores en Ray a secas, ver dónde se ejecuta cada uno y a qué espera, y reconocer cuatro
-# costumbres que vuelven lento el código paralelo. **Antes:** cuaderno 00. **Tiempo:** 3 minutos de cómputo.
+# **Objetivo.** Escribir tareas y actores en Ray a secas, ver dónde se ejecuta cada uno y a qué espera, y reconocer
+# cuatro costumbres que vuelven lento el código paralelo. **Antes:** cuaderno 00. **Tiempo:** 3 minutos de cómputo.
 # **Núcleos:** 2 o más.
 #
 # | palabra | qué es |
@@ -23,7 +23,7 @@
 # | **tarea** | una función que se ejecuta una vez, en algún proceso de trabajo |
 # | **actor** | un objeto que vive en un proceso de trabajo y conserva su estado entre llamadas |
 # | **futuro** | lo que una llamada devuelve en el acto: una referencia a un resultado que aún se está calculando |
-# | **almacén de objetos** | memoria compartida de un nodo: ahí están los resultados y los argumentos grandes, y se leen sin copiarlos |
+# | **almacén de objetos** | memoria de un nodo que todos leen sin copiar: resultados y argumentos grandes |
 
 # %% tags=["parameters"]
 days = 30
@@ -111,8 +111,8 @@ print(seen.counts)
 # many times as long will that take? Commit to a number first.
 
 # %% [markdown] lang="es"
-# Cada línea es una tarea y cada número, el proceso que la ejecutó; una barra de 40 signos es un segundo. Con dos núcleos
-# hay en todo momento dos barras a la vez.
+# Cada línea es una tarea y cada número, el proceso que la ejecutó; una barra de 40 signos es un segundo. Con dos
+# núcleos hay en todo momento dos barras a la vez.
 #
 # ## 2 Predice y luego mide
 #
@@ -173,8 +173,8 @@ check("1.1", late_shares)
 # %% [markdown] lang="en"
 # ## 4 An actor keeps its state
 #
-# A task forgets everything when it ends. An **actor** is an object in a process of its own: calls reach it one after the
-# other, and what it keeps in `self` is there at the next call.
+# A task forgets everything when it ends. An **actor** is an object in a process of its own: calls reach it one after
+# the other, and what it keeps in `self` is there at the next call.
 #
 # ### Exercise 1.2: a mean that grows
 #
@@ -224,8 +224,8 @@ check("1.2", DelayMeter)
 #
 # ### Exercise 1.3: one table, many tasks
 #
-# Write `above`: for each threshold how many of `delays` lie above it, one task `count_above` a threshold. The array must
-# travel once, whatever the number of thresholds.
+# Write `above`: for each threshold how many of `delays` lie above it, one task `count_above` a threshold. The array
+# must travel once, whatever the number of thresholds.
 
 # %% [markdown] lang="es"
 # ## 5 Argumentos grandes: una sola vez
