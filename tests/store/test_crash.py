@@ -30,7 +30,11 @@ while True:
 """
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.013, 0.037, 0.101])
+@pytest.mark.parametrize(
+    ("database_url", "after_s"),
+    [("sqlite", 0.0), ("sqlite", 0.013), ("sqlite", 0.037), ("sqlite", 0.101), ("postgresql", 0.037)],
+    indirect=["database_url"],
+)
 def test_store_is_whole_after_a_kill(database_url, tmp_path, after_s):
     url, artefacts = database_url, str(tmp_path / "runs")
     with subprocess.Popen([sys.executable, "-c", WRITE, url, artefacts], stdout=subprocess.PIPE, text=True) as writer:

@@ -144,7 +144,15 @@ open_database(sys.argv[1])
 """
 
 
-@pytest.mark.parametrize("after", ["DROP TABLE labkit_schema", "INSERT INTO alembic_version"])
+@pytest.mark.parametrize(
+    ("database_url", "after"),
+    [
+        ("sqlite", "DROP TABLE labkit_schema"),
+        ("sqlite", "INSERT INTO alembic_version"),
+        ("postgresql", "INSERT INTO alembic_version"),
+    ],
+    indirect=["database_url"],
+)
 def test_kill_in_the_middle_of_a_migration_leaves_the_older_database(database_url, after):
     make_old(database_url)
     before = rows_of(database_url)
