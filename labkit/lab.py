@@ -40,7 +40,7 @@ class Settings:
     ray_address : str or None
         Another Ray cluster to attach to (`RAY_ADDRESS`).
     database : str or None
-        A database URL (`LABKIT_DATABASE_URL`; SQLite in the folder by default).
+        A database URL such as `postgresql://me@host/lab` (`LABKIT_DATABASE_URL`; SQLite in the folder by default).
     artefacts : str or None
         An fsspec URL for artefacts (`LABKIT_ARTEFACTS_URL`; the folder by default).
     lang : str
@@ -66,7 +66,7 @@ class Settings:
             faults.append(f"LABKIT_LANG must be en or es, not {lang!r}")
         database = values.get("LABKIT_DATABASE_URL") or None
         if database and "://" not in database:
-            faults.append(f"LABKIT_DATABASE_URL must be a URL such as sqlite:///lab.db, not {database!r}")
+            faults.append("LABKIT_DATABASE_URL must be a URL such as postgresql://me@host/lab or sqlite:////tmp/lab.db")
         if faults:
             raise InvalidArgument("; ".join(faults) + ".")
         address, artefacts = values.get("RAY_ADDRESS") or None, values.get("LABKIT_ARTEFACTS_URL") or None

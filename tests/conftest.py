@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Pool, event
 
 from labkit.files.folder import LabFolder
+from tests import postgresql
 
 
 @pytest.fixture(scope="session")
@@ -33,3 +36,34 @@ def lab_folder(tmp_path: Path) -> LabFolder:
     folder = LabFolder(tmp_path / "lab")
     folder.ensure()
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """One PostgreSQL server a test process; its URL is yielded, with `{name}` in place of the database."""
+    with postgresql.server() as place:
+        yield place
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """Yield the URL of an empty PostgreSQL database; connections to it that a test leaves open are closed."""
+    opened: list[Any] = []
+
+    def keep(connection: Any, _: object) -> None:
+        opened.append(connection)
+
+    event.listen(Pool, "connect", keep)
+    with postgresql.database(postgresql_server) as url:
+        yield url
+        event.remove(Pool, "connect", keep)
+        for connection in opened:
+            connection.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """URL of an empty database of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/lab.db"
+    return str(request.getfixturevalue("postgresql_url"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import platform
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -67,12 +68,11 @@ class RunStore:
         fingerprints: Sequence[Mapping[str, Any]],
     ) -> Run:
         """Begin a run that belongs to this process."""
-        me = psutil.Process()
         row = RunRow(
             kind=kind, name=name, status="running",
             parameters=dict(parameters), seed=seed, data_digest=data_digest,
             fingerprints=[dict(found) for found in fingerprints],
-            owner={"pid": os.getpid(), "created": me.create_time()}, created=now(), progress=0.0, results={},
+            owner=_me(), created=now(), progress=0.0, results={},
         )  # fmt: skip
         with writing(self._engine) as session:
             row.id = _new_id()
@@ -102,8 +102,7 @@ class RunStore:
             if changes.get("status") in STATUSES[1:]:
                 row.finished = now()
             elif changes.get("status") == "running":
-                me = psutil.Process()
-                row.finished, row.error, row.owner = None, None, {"pid": me.pid, "created": me.create_time()}
+                row.finished, row.error, row.owner = None, None, _me()
 
     def get(self, run_id: str) -> Run:
         """Return a run by its id, or the beginning of it.
@@ -135,8 +134,11 @@ class RunStore:
             return [_run(row) for row in session.scalars(query)]
 
     def reconcile(self) -> None:
-        """Mark runs as interrupted whose process is no longer there."""
+        """Mark runs as interrupted whose process is gone; each host marks its own in a database that several share."""
+        shared = self._engine.dialect.name != "sqlite"
         for run in self.list(status="running", limit=1000):
+            if shared and run.owner.get("host") != platform.node():
+                continue
             if not is_alive(run.owner.get("pid", -1), run.owner.get("created")):
                 self.update(run.id, status="interrupted", error="its process ended before it did")
 
@@ -197,6 +199,11 @@ class RunCheckpoint:
         digest = self._artefacts.write(self._owner, name, content)
         with writing(self._engine) as session:
             session.merge(CheckpointRow(run_id=self._run_id, key=key, artefact=name, digest=digest))
+
+
+def _me() -> dict[str, Any]:
+    """Return what tells this process from any other, of this host and of those that share a database with it."""
+    return {"pid": os.getpid(), "created": psutil.Process().create_time(), "host": platform.node()}
 
 
 def _new_id() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sqlite3
 import subprocess
@@ -29,9 +30,13 @@ while True:
 """
 
 
-@pytest.mark.parametrize("after_s", [0.0, 0.013, 0.037, 0.101])
-def test_store_is_whole_after_a_kill(tmp_path, after_s):
-    url, artefacts = f"sqlite:///{tmp_path}/lab.db", str(tmp_path / "runs")
+@pytest.mark.parametrize(
+    ("database_url", "after_s"),
+    [("sqlite", 0.0), ("sqlite", 0.013), ("sqlite", 0.037), ("sqlite", 0.101), ("postgresql", 0.037)],
+    indirect=["database_url"],
+)
+def test_store_is_whole_after_a_kill(database_url, tmp_path, after_s):
+    url, artefacts = database_url, str(tmp_path / "runs")
     with subprocess.Popen([sys.executable, "-c", WRITE, url, artefacts], stdout=subprocess.PIPE, text=True) as writer:
         run_id = writer.stdout.readline().strip()
         assert writer.stdout.readline() == "busy\n"
@@ -50,6 +55,6 @@ def test_store_is_whole_after_a_kill(tmp_path, after_s):
     store.update(run_id, status="running")
     store.checkpoint(run_id).save("fit-0", b"resumed")
     assert store.checkpoint(run_id).load("fit-0") == b"resumed"
-    connection = sqlite3.connect(tmp_path / "lab.db")
-    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    connection.close()
+    if url.startswith("sqlite"):
+        with contextlib.closing(sqlite3.connect(tmp_path / "lab.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

@@ -39,9 +39,8 @@ def ensemble():
 
 
 @pytest.fixture
-def stores(tmp_path):
-    url = f"sqlite:///{tmp_path}/lab.db"
-    return RunStore(url, str(tmp_path / "runs")), ModelStore(url, str(tmp_path / "models"))
+def stores(database_url, tmp_path):
+    return RunStore(database_url, str(tmp_path / "runs")), ModelStore(database_url, str(tmp_path / "models"))
 
 
 @pytest.fixture

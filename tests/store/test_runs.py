@@ -15,8 +15,8 @@ EVENT = TaskEvent("hgb#1/2", 1, "local", 1, 1.0, 2.0, 3.0, 4.0, 10, 20)
 
 
 @pytest.fixture
-def store(tmp_path):
-    return RunStore(f"sqlite:///{tmp_path}/lab.db", str(tmp_path / "runs"))
+def store(database_url, tmp_path):
+    return RunStore(database_url, str(tmp_path / "runs"))
 
 
 @pytest.fixture
@@ -132,8 +132,8 @@ def test_damaged_checkpoint_counts_as_not_there(store, run, tmp_path, damage):
     assert checkpoint.load("a") is None
 
 
-def test_artefacts_may_lie_at_a_url(tmp_path):
-    store = RunStore(f"sqlite:///{tmp_path}/lab.db", f"memory://{tmp_path.name}")
+def test_artefacts_may_lie_at_a_url(database_url, tmp_path):
+    store = RunStore(database_url, f"memory://{tmp_path.name}")
     run = store.start("training", "x", {}, 1, "d", [])
     store.save_artefact(run.id, "a", b"1")
     store.checkpoint(run.id).save("k", b"2")
@@ -141,13 +141,26 @@ def test_artefacts_may_lie_at_a_url(tmp_path):
     assert store.checkpoint(run.id).load("k") == b"2"
 
 
-def test_run_of_a_process_that_is_gone_is_marked_and_others_are_left_alone(store, run, tmp_path):
+def test_run_of_a_process_that_is_gone_is_marked_and_others_are_left_alone(store, run, database_url, tmp_path):
     code = (
         "import sys; from labkit.store.runs import RunStore\n"
         "print(RunStore(sys.argv[1], sys.argv[2]).start('training', 'x', {}, 1, 'd', []).id)"
     )
-    command = [sys.executable, "-c", code, f"sqlite:///{tmp_path}/lab.db", str(tmp_path / "runs")]
+    command = [sys.executable, "-c", code, database_url, str(tmp_path / "runs")]
     gone = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     store.reconcile()
     assert store.get(gone).status == "interrupted" and store.get(gone).finished and store.get(gone).error
     assert store.get(run.id).status == "running"
+
+
+def test_run_of_another_host_that_shares_the_database_is_left_to_it(postgresql_url, tmp_path):
+    store = RunStore(postgresql_url, str(tmp_path / "runs"))
+    run = store.start("training", "x", {}, 1, "d", [])
+    for host, status in (("elsewhere", "running"), (run.owner["host"], "interrupted")):
+        store.update(run.id, owner={**run.owner, "pid": 0, "host": host})
+        store.reconcile()
+        assert store.get(run.id).status == status
+
+
+def test_numbers_may_have_64_bits(store):
+    assert store.get(store.start("training", "x", {}, 2**62, "d", []).id).seed == 2**62
