@@ -8,6 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+NOWHERE = "?"  # the node of an attempt that died with its worker
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -38,7 +40,8 @@ class Task:
 class TaskEvent:
     """One attempt at one task: who did it, and its four times in seconds since 1970.
 
-    Between submitted and started a task waits; between finished and received its result travels.
+    Between submitted and started a task waits; between finished and received its result travels. An attempt that died
+    with its worker has the node "?", and for all but the first time the one at which dispatch saw it.
     """
 
     task: str

@@ -38,6 +38,15 @@ class Toy:
         time.sleep(seconds)
         return seconds
 
+    def wait_for(self, path: str) -> str:
+        """Wait until there is a file."""
+        while not Path(path).exists():
+            time.sleep(0.01)
+        return "there"
+
+    def zeros(self, n: int) -> np.ndarray:
+        return np.zeros(n)
+
     def fail(self, text: str) -> None:
         raise KeyError(text)
 
