@@ -12,6 +12,7 @@ import resource
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 from labkit.errors import InvalidArgument
 
@@ -40,13 +41,9 @@ class Usage:
 
     def since(self, before: Usage) -> Usage:
         """Return what was used between two readings."""
-        return Usage(
-            self.cpu_s - before.cpu_s,
-            None if self.queued_s is None or before.queued_s is None else self.queued_s - before.queued_s,
-            self.n_preempted - before.n_preempted,
-            self.n_blocked - before.n_blocked,
-            None if self.io_bytes is None or before.io_bytes is None else self.io_bytes - before.io_bytes,
-        )
+        pairs = zip(dataclasses.astuple(self), dataclasses.astuple(before), strict=True)
+        differences: list[Any] = [None if None in pair else pair[0] - pair[1] for pair in pairs]
+        return Usage(*differences)
 
 
 def usage(*, of_thread: bool = False) -> Usage:
@@ -75,8 +72,9 @@ class Sample:
         Time that each CPU of the host has computed since boot, in seconds.
     iowait_s, steal_s : float
         Time since boot that CPUs were idle while a disk was waited for, and that the machine's own host took away.
-    loopback_bytes, network_bytes : int or None
-        Received since boot by the loopback interface; received and sent by all others. None where none is seen.
+    network_bytes : dict of str to int
+        Received and sent since boot, by network interface; by the loopback interface "lo" only received, which is the
+        same bytes. Empty where none is seen.
     available_bytes : int
         Memory that can be taken without swapping.
     """
@@ -86,8 +84,7 @@ class Sample:
     busy_s: tuple[float, ...]
     iowait_s: float
     steal_s: float
-    loopback_bytes: int | None
-    network_bytes: int | None
+    network_bytes: dict[str, int]
     available_bytes: int
 
 
@@ -133,15 +130,13 @@ def _now() -> Sample:
 
     from labkit import host
 
-    cpus, cards = psutil.cpu_times(percpu=True), dict(psutil.net_io_counters(pernic=True) or {})
-    loopback = cards.pop("lo", None)
+    cpus, cards = psutil.cpu_times(percpu=True), psutil.net_io_counters(pernic=True) or {}
     return Sample(
         time.time(),
         host.usable_cpus(),
         tuple(cpu.user + cpu.nice + cpu.system for cpu in cpus),
         sum(getattr(cpu, "iowait", 0.0) for cpu in cpus),
         sum(getattr(cpu, "steal", 0.0) for cpu in cpus),
-        loopback.bytes_recv if loopback else None,
-        sum(card.bytes_recv + card.bytes_sent for card in cards.values()) if cards else None,
+        {name: card.bytes_recv + (name != "lo") * card.bytes_sent for name, card in cards.items()},
         psutil.virtual_memory().available,
     )

@@ -112,16 +112,13 @@ def diagnose(
     ('waiting', 'tail')
     """
     done = [event for event in events if event.error is None]
-    times = [(e.submitted_s, e.started_s, e.finished_s, e.received_s) for e in events]
-    if not done or not all(math.isfinite(each) for four in times for each in four):
+    times = [(event.submitted_s, event.started_s, event.finished_s, event.received_s) for event in events]
+    begun, ended = min((each[0] for each in times), default=0.0), max((each[3] for each in times), default=0.0)
+    known = done and all(math.isfinite(sum(each)) for each in times) and begun < ended
+    if not known or max(event.worker for event in events) >= n_workers:
         raise InvalidMeasurement(
-            "A diagnosis needs the events of a run: one task that succeeded, and times that are numbers."
-        )
-    begun, ended = min(four[0] for four in times), max(four[3] for four in times)
-    if ended <= begun or n_workers <= max(event.worker for event in events):
-        raise InvalidMeasurement(
-            f"The events of worker {max(event.worker for event in events)} and of {ended - begun:g} s are no run of"
-            f" {n_workers} workers: give all events of one run, and the workers that it had."
+            f"A diagnosis needs all events of one run of {n_workers} workers: times that are numbers and differ, a task"
+            f" that succeeded, and no other workers; got {len(events)} events, {len(done)} of them good."
         )
     seconds: dict[str, float] = dict.fromkeys(_PARTS, 0.0)
     for worker in range(n_workers):
@@ -155,8 +152,7 @@ def pooled(passes: Sequence[Diagnosis]) -> Diagnosis:
     figures: Figures = {}
     for name in passes[0].figures:
         each = [found.figures[name] for found in passes]
-        known = [value for value in each if value is not None]
-        figures[name] = statistics.fmean(known) if len(known) == len(each) else None
+        figures[name] = None if None in each else statistics.fmean(value or 0.0 for value in each)
     whole = _concluded(figures)
     return dataclasses.replace(whole, agreed=statistics.fmean(found.bottleneck == whole.bottleneck for found in passes))
 
@@ -196,8 +192,8 @@ def _slowdown(done: Sequence[TaskEvent], alone: Sequence[TaskEvent]) -> float | 
     """Return how many times the CPU time was that the same tasks took alone."""
     known = {event.task: event.usage.cpu_s for event in alone if event.usage is not None and event.error is None}
     both = [(event.usage.cpu_s, known[event.task]) for event in done if event.usage and event.task in known]
-    before = sum(cpu_s for _, cpu_s in both)
-    return sum(cpu_s for cpu_s, _ in both) / before if before > 0 else None
+    now_s, alone_s = (sum(each) for each in zip(*both, strict=True)) if both else (0.0, 0.0)
+    return now_s / alone_s if alone_s > 0 else None
 
 
 def _of_host(samples: Sequence[Sample], own_cpu_s: float) -> Figures:
@@ -206,12 +202,10 @@ def _of_host(samples: Sequence[Sample], own_cpu_s: float) -> Figures:
         return dict.fromkeys(names)
     first, last = samples[0], samples[-1]
     cpu_s = len(last.busy_s) * (last.time_s - first.time_s)
-    other_s = sum(last.busy_s) - sum(first.busy_s) - own_cpu_s
-    spent_s = (other_s, last.steal_s - first.steal_s, last.iowait_s - first.iowait_s)
-    ends = ((first.loopback_bytes, last.loopback_bytes), (first.network_bytes, last.network_bytes))
-    moved = [after - before for before, after in ends if before is not None and after is not None]
-    values = (*(max(0.0, each / cpu_s) for each in spent_s), sum(moved) if moved else None, last.usable_cpus)
-    return dict(zip(names, values, strict=True))
+    other_s = max(0.0, sum(last.busy_s) - sum(first.busy_s) - own_cpu_s)
+    lost_s = (other_s, last.steal_s - first.steal_s, last.iowait_s - first.iowait_s)
+    moved = sum(last.network_bytes.values()) - sum(first.network_bytes.values()) if last.network_bytes else None
+    return dict(zip(names, (*(each / cpu_s for each in lost_s), moved, last.usable_cpus), strict=True))
 
 
 def _concluded(figures: Figures) -> Diagnosis:
@@ -226,11 +220,9 @@ def _concluded(figures: Figures) -> Diagnosis:
     marks += [STEAL] * (known["steal_fraction"] > MAX_STEAL_FRACTION)
     told = figures["slowdown"] is not None and not marks
     inflated = computing * (1 - 1 / max(1.0, known["slowdown"])) if told else None
-    moved_bytes = known["file_bytes"] + known["network_bytes"]
-    locked = 0.0
-    if None not in (figures["file_bytes"], figures["network_bytes"]):
-        blocked_s = blocked * known["n_workers"] * known["makespan_s"]
-        locked = blocked if moved_bytes < _QUIET_BYTES_S * blocked_s else 0.0
+    quiet_bytes = _QUIET_BYTES_S * blocked * known["n_workers"] * known["makespan_s"]
+    seen = None not in (figures["file_bytes"], figures["network_bytes"])
+    locked = blocked if seen and known["file_bytes"] + known["network_bytes"] < quiet_bytes else 0.0
     waits_by = {**dict(zip(_PARTS[-3:], waits, strict=True)), "lock": locked}
     shares: Figures = {
         CPU: computing + queued - (inflated or 0.0) if computing + queued or not untold else None,

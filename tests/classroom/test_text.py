@@ -76,7 +76,9 @@ def test_percentages_have_a_space_in_spanish() -> None:
 def test_a_diagnosis_is_explained_with_its_evidence_in_both_languages() -> None:
     events = [TaskEvent(f"t{i}", i, "local", 1, 0.0, 0.0, end, end, 0, 0) for i, end in enumerate((10.0, 2.0))]
     found = bottlenecks.diagnose(events, n_workers=2)
-    assert explain(found, "en").startswith("2 workers, not measured: waiting 40%, CPU not measured")
+    assert explain(found, "en").startswith(
+        "Workers: 2. Bottleneck: not measured. Their time: waiting 40%, CPU not measured"
+    )
     assert "60%" in explain(found, "en") and "60\N{NO-BREAK SPACE}%" in explain(found, "es")
 
 
