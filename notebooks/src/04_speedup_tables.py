@@ -130,8 +130,8 @@ laws = labkit.laws_of(results, engine)
 labkit.plot_speedup(rows, laws, lang, f"{machine['cpu_model']}, {machine['usable_cpus']} CPU")
 
 # %% [markdown] lang="en"
-# Where did the workers' time go? Every task tells what CPU time it used, how long it was queued for a CPU and how long it
-# was blocked; the rest is hand-overs and waiting. What takes 15 % or more, computing apart, is the bottleneck.
+# Where did the workers' time go? Every task tells what CPU time it used, how long it was queued for a CPU and how long
+# it was blocked; the rest is hand-overs and waiting. What takes 15 % or more, computing apart, is the bottleneck.
 
 # %% [markdown] lang="es"
 # ¿En qué se fue el tiempo de los procesos? Cada tarea dice cuánto tiempo de CPU usó, cuánto esperó una CPU y cuánto

@@ -1,8 +1,8 @@
 """What sampling costs the work that it watches, `python -m tests.benchmarks.sampling`.
 
-The same passes over tasks that only compute, with and without `sample()` at the period that the protocol takes and at the
-shortest that is allowed, take turns within each round. What a task's own counters cost is printed apart: they are read
-twice a task, whatever its length.
+The same passes over tasks that only compute, with and without `sample()` at the period that the protocol takes and at
+the shortest that is allowed, take turns within each round. What a task's own counters cost is printed apart: they are
+read twice a task, whatever its length.
 """
 
 from __future__ import annotations
