@@ -186,6 +186,7 @@ class _Dispatch:
                 report.bytes_in,
                 len(report.payload or b""),
                 repr(report.error) if report.error else None,
+                report.usage,
             )
         )
         if report.error is not None:

@@ -53,14 +53,24 @@ def died(task: str, worker: int, submitted_s: float, noticed: float, attempt: in
 
 
 def test_lost_work_begins_where_the_worker_had_finished_what_lay_before() -> None:
-    events = [ran("a", 0, 0.0, 0.0, 4.0), ran("c", 1, 0.0, 0.0, 5.0), died("b", 0, 0.1, 7.0), ran("b", 0, 7.0, 8.0, 9.0, 2)]
+    events = [
+        ran("a", 0, 0.0, 0.0, 4.0),
+        ran("c", 1, 0.0, 0.0, 5.0),
+        died("b", 0, 0.1, 7.0),
+        ran("b", 0, 7.0, 8.0, 9.0, 2),
+    ]
     assert noticed_s(events, 6.0) == 1.0
     assert recovered_s(events, 6.0) == 2.0
     assert lost_s(events, 6.0) == 2.0
 
 
 def test_a_fault_that_takes_two_workers_is_over_when_both_tasks_run_again() -> None:
-    events = [died("a", 0, 0.0, 11.0), died("b", 1, 4.0, 12.0), ran("b", 2, 12.0, 12.5, 20.0, 2), ran("a", 2, 20.0, 20.5, 30.0, 2)]
+    events = [
+        died("a", 0, 0.0, 11.0),
+        died("b", 1, 4.0, 12.0),
+        ran("b", 2, 12.0, 12.5, 20.0, 2),
+        ran("a", 2, 20.0, 20.5, 30.0, 2),
+    ]
     assert (noticed_s(events, 10.0), recovered_s(events, 10.0), lost_s(events, 10.0)) == (1.0, 10.5, 16.0)
 
 
@@ -94,7 +104,15 @@ def test_a_moment_that_makes_no_sense_is_refused(made: Callable[[], object]) -> 
 
 @pytest.mark.parametrize(
     ("cpus", "n_workers", "share"),
-    [([2], 2, 1.0), ([8], 2, 1.0), ([2], 4, 0.5), ([2], 3, 0.6666), ([1, 1], 3, 0.5), ([2, 2], 5, 0.6666), ([], 2, 0.0)],
+    [
+        ([2], 2, 1.0),
+        ([8], 2, 1.0),
+        ([2], 4, 0.5),
+        ([2], 3, 0.6666),
+        ([1, 1], 3, 0.5),
+        ([2, 2], 5, 0.6666),
+        ([], 2, 0.0),
+    ],
 )
 def test_actors_share_cpus_so_that_all_find_a_place(cpus: list[float], n_workers: int, share: float) -> None:
     assert cpu_share(cpus, n_workers) == share
