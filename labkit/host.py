@@ -40,11 +40,6 @@ def available_memory_bytes() -> int:
     return max(0, int(min(psutil.virtual_memory().available, *free)))
 
 
-def cpu_steal_s() -> float:
-    """Return the CPU time that the machine's own host took away since boot, all CPUs together, in seconds."""
-    return float(getattr(psutil.cpu_times(), "steal", 0.0))
-
-
 def is_alive(pid: int, created: float | None) -> bool:
     """Tell whether a process still runs.
 

@@ -52,7 +52,6 @@ def test_zombie_counts_as_dead():
 def test_counts_of_this_machine_fit_together():
     assert 1 <= host.physical_cores() <= host.usable_cpus() <= (os.cpu_count() or 1)
     assert 0 < host.available_memory_bytes() <= host.memory_bytes() <= psutil.virtual_memory().total
-    assert host.cpu_steal_s() >= 0.0
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux: affinity of a process")

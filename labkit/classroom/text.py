@@ -5,9 +5,12 @@ from __future__ import annotations
 import functools
 import tomllib
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from labkit.errors import UnknownName
+
+if TYPE_CHECKING:
+    from labkit.scaling.bottlenecks import Diagnosis
 
 LANGUAGES = ("en", "es")
 
@@ -86,6 +89,27 @@ def number(value: float, lang: str, digits: int = 2) -> str:
 def percent(fraction: float, lang: str, digits: int = 0) -> str:
     """Write a fraction (0–1) as a percentage: 85% in English, 85 % in Spanish."""
     return number(100 * fraction, lang, digits) + ("\N{NO-BREAK SPACE}%" if lang == "es" else "%")
+
+
+def explain(found: Diagnosis, lang: str) -> str:
+    """Write a diagnosis: where the workers' time went, what dominates, by which evidence, and what may help."""
+    values = {name: _figure(name, value, lang) for name, value in found.figures.items()}
+    named = [t(f"bottleneck.{found.bottleneck or 'untold'}", lang), *(t(f"mark.{mark}", lang) for mark in found.marks)]
+    shares = sorted(found.shares.items(), key=lambda share: -(share[1] or 0.0))
+    split = ", ".join(f"{t(f'bottleneck.{name}', lang)} {_figure('_share', share, lang)}" for name, share in shares)
+    agreed = t("bottleneck.agreed", lang, agreed=percent(found.agreed, lang)) if found.agreed < 1 else ""
+    head = t("bottleneck.head", lang, n_workers=values["n_workers"], named=", ".join(named), agreed=agreed, split=split)
+    return f"{head} {t(f'evidence.{found.reason}', lang, **values)} {t(f'advice.{found.reason}', lang)}"
+
+
+def _figure(name: str, value: float | None, lang: str) -> str:
+    if value is None:
+        return t("bottleneck.unmeasured", lang)
+    if name.endswith(("_share", "_fraction")):
+        return percent(value, lang)
+    if name.endswith("_bytes"):
+        return f"{number(value / 1e6, lang, 1)}\N{NO-BREAK SPACE}MB"
+    return number(value, lang, 0 if name.startswith("n_") or name == "usable_cpus" else 3 if name == "task_s" else 2)
 
 
 def _check_language(lang: str) -> None:

@@ -141,7 +141,8 @@ def using_cluster(lab: Lab, ray_port: int) -> Any:
 
 def show_benchmark(record: dict[str, Any], lang: str) -> None:
     """Print the tables of a benchmark's record, and where they come from."""
-    from labkit.scaling.benchmark import rows_of
+    from labkit.classroom.text import explain
+    from labkit.scaling.benchmark import diagnoses_of, rows_of
 
     results = record["results"]
     if not results or "tables" not in results:
@@ -150,6 +151,8 @@ def show_benchmark(record: dict[str, Any], lang: str) -> None:
     for engine in results["tables"]:
         title = f"{engine} · {results['n_rows']:,} rows · run {record['id']}"
         show_speedups(title, rows_of(results, engine), lang)
+        for found in diagnoses_of(results, engine):
+            console.print(explain(found, lang), highlight=False, markup=False)
     console.print(
         f"{machine['cpu_model']} · {machine['usable_cpus']} CPUs, {machine['physical_cores']} cores · host"
         f" {machine['digest']} · results {results['digest']} · flights {record['data_digest'][:12]}",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import queue
 import tempfile
 import time
@@ -97,6 +98,10 @@ class DaskCrew(Crew):
                 return
             time.sleep(0.05)
         raise TaskFailed(f"Dask did not replace its worker {worker} within {_START_TIMEOUT_S:.0f} s.")
+
+    def pid(self, worker: int) -> int:
+        address = self._addresses[worker]
+        return int(self._client.run(os.getpid, workers=[address])[address])
 
     def close(self) -> None:
         self._client.close()

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from labkit.errors import InvalidArgument, TaskFailed
-from labkit.parallel.engines import Crew
-from labkit.parallel.tasks import Report, Task, TaskEvent
+from labkit.parallel.engines import UNKNOWN_CAUSE, Crew
+from labkit.parallel.tasks import NOWHERE, Report, Task, TaskEvent
 
 
 class Checkpoint(Protocol):
@@ -27,6 +27,19 @@ class Checkpoint(Protocol):
 
     def save(self, key: str, value: Any) -> None:
         """Keep a task's result."""
+
+
+class Watcher(Protocol):
+    """Who is told what dispatches of this process do; nothing that a dispatch decides depends on it."""
+
+    def started(self, crew: Crew, worker: int, task: Task, share: float) -> None:
+        """Hear that a worker has nothing before this task any more, and which share of all tasks is done."""
+
+    def ended(self, event: TaskEvent) -> None:
+        """Hear of an attempt, however it ended."""
+
+
+watchers: list[Watcher] = []
 
 
 def longest_first(tasks: Sequence[Task]) -> list[Task]:
@@ -104,6 +117,7 @@ class _Dispatch:
         self.results: dict[str, Any] = {}
         self.attempts: collections.Counter[str] = collections.Counter()
         self.held: list[collections.deque[tuple[Task, float]]] = [collections.deque() for _ in range(n_workers)]
+        self.heads: list[tuple[Task, float] | None] = [None] * n_workers
         self.pending: collections.deque[Task] = collections.deque()
 
     def run(self) -> list[Any]:
@@ -137,6 +151,17 @@ class _Dispatch:
                     task = self.pending.popleft()
                     held.append((task, time.time()))
                     self.crew.submit(worker, task)
+        for worker, held in enumerate(self.held):
+            head = held[0] if held else None
+            if head is not self.heads[worker]:
+                self.heads[worker] = head
+                for watcher in watchers if head is not None else ():
+                    watcher.started(self.crew, worker, held[0][0], len(self.results) / len(self.tasks))
+
+    def _tell(self, event: TaskEvent) -> None:
+        for watcher in watchers:
+            watcher.ended(event)
+        self.on_event(event)
 
     def _receive(self, worker: int, report: Report) -> None:
         value = report.value()
@@ -148,7 +173,7 @@ class _Dispatch:
         self.held[worker].remove(found[0])
         task, submitted_s = found[0]
         self.attempts[task.key] += 1
-        self.on_event(
+        self._tell(
             TaskEvent(
                 task.key,
                 worker,
@@ -161,6 +186,7 @@ class _Dispatch:
                 report.bytes_in,
                 len(report.payload or b""),
                 repr(report.error) if report.error else None,
+                report.usage,
             )
         )
         if report.error is not None:
@@ -172,20 +198,21 @@ class _Dispatch:
 
     def _lost(self, worker: int) -> None:
         """Count what a dead worker ran as an attempt; what only lay there goes back unharmed."""
+        now = time.time()
         held = list(self.held[worker]) if worker < len(self.held) else []
         if worker < len(self.held):
             self.held[worker].clear()
+        reason = f"worker {worker} died: {self.crew.causes.pop(worker, UNKNOWN_CAUSE)}"
         self.crew.replace(worker)
         for task, _ in reversed(held[1:]):
             self.pending.appendleft(task)
         if held:
             task, submitted_s = held[0]
             self.attempts[task.key] += 1
-            now, reason = time.time(), f"worker {worker} died"
-            self.on_event(
-                TaskEvent(task.key, worker, "?", self.attempts[task.key], submitted_s, now, now, now, 0, 0, reason)
+            self._tell(
+                TaskEvent(task.key, worker, NOWHERE, self.attempts[task.key], submitted_s, now, now, now, 0, 0, reason)
             )
-            self._again(task, RuntimeError(reason + "; its log, or the machine's memory, may tell why"))
+            self._again(task, RuntimeError(reason))
 
     def _again(self, task: Task, error: Exception) -> None:
         if self.attempts[task.key] >= self.max_attempts:

@@ -25,6 +25,7 @@ ENGINES = {
     "dask": "labkit.parallel.dask_crew:DaskCrew",
 }
 MAX_WORKERS = 1024
+UNKNOWN_CAUSE = "its log, or the machine's memory, may tell why"
 
 
 class Crew(abc.ABC):
@@ -46,6 +47,7 @@ class Crew(abc.ABC):
 
     def __init__(self, actor: type, arguments: tuple[Any, ...], shared: Mapping[str, Any], n_workers: int) -> None:
         self.actor, self.arguments, self.shared, self.n_workers = actor, arguments, dict(shared), n_workers
+        self.causes: dict[int, str] = {}  # what ended a worker that `next_report` called dead, where it is known
 
     def ready(self) -> None:  # noqa: B027 (what starts at once has nothing to wait for)
         """Wait until every worker has its actor."""
@@ -61,6 +63,18 @@ class Crew(abc.ABC):
     def replace(self, worker: int) -> None:
         """Put a new worker in a dead one's place; tasks it held are forgotten."""
         raise NotImplementedError(f"{type(self).__name__} has no workers that could die")
+
+    def pid(self, worker: int) -> int:
+        """Return the process id of a worker, on this host.
+
+        Raises
+        ------
+        LabError
+            If it is no process of its own, or none of this host.
+        """
+        raise InvalidArgument(
+            f"The workers of a {type(self).__name__} are no processes. Take the engine ray, processes, joblib or dask."
+        )
 
     def close(self) -> None:  # noqa: B027 (nothing started, nothing to end)
         """End all workers, whatever they do."""

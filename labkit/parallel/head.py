@@ -58,7 +58,12 @@ def find_head(folder: LabFolder) -> Head | None:
 
 
 def start_head(
-    folder: LabFolder, *, port: int = DEFAULT_PORT, n_cpus: int | None = None, with_parent: bool = False
+    folder: LabFolder,
+    *,
+    port: int = DEFAULT_PORT,
+    n_cpus: int | None = None,
+    store_bytes: int | None = None,
+    with_parent: bool = False,
 ) -> Head:
     """Start the lab's Ray head, or return the one that runs.
 
@@ -70,6 +75,8 @@ def start_head(
         Where the head listens; 0 takes any free port.
     n_cpus : int, optional
         CPUs that Ray may hand out; the usable ones by default.
+    store_bytes : int, optional
+        Size of the object store; by default a fifth of the free memory, up to 2 GB.
     with_parent : bool
         End the head when this process ends, however that ends.
 
@@ -88,7 +95,7 @@ def start_head(
             check_port(port, "The Ray head", "--ray-port")
         port, dashboard_port = port or free_port(), free_port()
         process = start_service(
-            _command(folder, port, dashboard_port, n_cpus or host.usable_cpus()),
+            _command(folder, port, dashboard_port, n_cpus or host.usable_cpus(), store_bytes or _store_bytes()),
             log=folder.logs / "ray-head.log",
             ready=lambda: answers(LOOPBACK, port) and _serves(folder),
             timeout_s=START_TIMEOUT_S,
@@ -138,8 +145,7 @@ def check_port_number(port: int) -> int:
     return port
 
 
-def _command(folder: LabFolder, port: int, dashboard_port: int, n_cpus: int) -> list[str]:
-    store_bytes = int(max(100e6, min(2e9, _MEMORY_SHARE * host.available_memory_bytes(), 0.8 * _shm_bytes())))
+def _command(folder: LabFolder, port: int, dashboard_port: int, n_cpus: int, store_bytes: int) -> list[str]:
     return [
         _python(folder), "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--node-ip-address={LOOPBACK}",
         f"--port={port}", f"--num-cpus={n_cpus}", "--include-dashboard=true", f"--dashboard-host={LOOPBACK}",
@@ -172,8 +178,9 @@ def _serves(folder: LabFolder) -> bool:
     return any(_session(folder).glob("session_*/sockets/raylet"))
 
 
-def _shm_bytes() -> float:
-    return float(shutil.disk_usage("/dev/shm").free) if os.path.isdir("/dev/shm") else 2e9
+def _store_bytes() -> int:
+    shm_bytes = shutil.disk_usage("/dev/shm").free if os.path.isdir("/dev/shm") else 2e9
+    return int(max(100e6, min(2e9, _MEMORY_SHARE * host.available_memory_bytes(), 0.8 * shm_bytes)))
 
 
 def _record(folder: LabFolder) -> Path:

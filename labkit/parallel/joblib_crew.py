@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 from collections.abc import Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -59,15 +60,20 @@ class JoblibCrew(Crew):
             worker, pool = self._running.pop(future)
             try:
                 return worker, future.result()
-            except BrokenProcessPool:  # one death breaks the whole pool, and all that runs in it
+            except BrokenProcessPool as fault:  # one death breaks the whole pool, and all that runs in it
                 if pool is self._pool:
                     pool.shutdown(wait=False)
                     self._pool = self._started()
+                if found := re.search(r"exit codes of the workers are \{(.+)\}", str(fault)):
+                    self.causes[worker] = f"the pool's processes ended by {found[1]}"
                 return worker, None
         return None
 
     def replace(self, worker: int) -> None:
         self._running = {future: (by, pool) for future, (by, pool) in self._running.items() if by != worker}
+
+    def pid(self, worker: int) -> int:
+        return int(sorted(self._pool._processes)[worker])
 
     def close(self) -> None:
         # Not by kill_workers: with a task just submitted, loky's own thread then fails and leaves the processes.

@@ -164,6 +164,8 @@ class ProcessCrew(Crew):
                     message = pipe.recv()
                 except (EOFError, ConnectionResetError):
                     message = None
+                    self._children[pipes[pipe]].process.join(1.0)
+                    self.causes[pipes[pipe]] = _cause(self._children[pipes[pipe]].process.exitcode)
                 self._reports.append((pipes[pipe], message))
         return self._reports.popleft() if self._reports else None
 
@@ -173,15 +175,19 @@ class ProcessCrew(Crew):
         with contextlib.suppress(EOFError):
             child.pipe.recv()
 
-    def pids(self) -> list[int]:
-        """Return the workers' process ids."""
-        return [child.process.pid or 0 for child in self._children]
+    def pid(self, worker: int) -> int:
+        return self._children[worker].process.pid or 0
 
     def close(self) -> None:
         for child in self._children:
             child.end()
         for data in (*self._shared.values(), self._arguments):
             data.close()
+
+
+def _cause(status: int | None) -> str:
+    """Say how a process ended, by its exit status as `multiprocessing` gives it."""
+    return f"killed by {signal.Signals(-status).name}" if status and status < 0 else f"it ended with status {status}"
 
 
 def _serve(pipe: connection.Connection, actor: type, arguments: Shared, shared: Mapping[str, Shared]) -> None:

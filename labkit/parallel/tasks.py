@@ -8,6 +8,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from labkit.parallel.sampling import Usage, usage
+
+NOWHERE = "?"  # the node of an attempt that died with its worker
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -38,7 +42,9 @@ class Task:
 class TaskEvent:
     """One attempt at one task: who did it, and its four times in seconds since 1970.
 
-    Between submitted and started a task waits; between finished and received its result travels.
+    Between submitted and started a task waits; between finished and received its result travels. `usage` is what it
+    used in between. An attempt that died with its worker has the node "?", no usage, and for all but the first time the
+    one at which dispatch saw it.
     """
 
     task: str
@@ -52,6 +58,11 @@ class TaskEvent:
     bytes_in: int
     bytes_out: int
     error: str | None = None
+    usage: Usage | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.usage, dict):  # as a record of a run holds it
+            object.__setattr__(self, "usage", Usage(**self.usage))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,23 +76,27 @@ class Report:
     bytes_in: int
     payload: bytes | None
     error: Exception | None
+    usage: Usage | None = None
 
     def value(self) -> Any:
         """Return the result itself."""
         return pickle.loads(self.payload) if self.payload is not None else None
 
 
-def perform(actor: Any, task: Task, shared: Mapping[str, Any], node: str = "local") -> Report:
-    """Do a task with a plain object in this process, and report."""
-    started_s = time.time()
-    payload, error, finished_s = None, None, 0.0
+def perform(
+    actor: Any, task: Task, shared: Mapping[str, Any], node: str = "local", *, in_thread: bool = False
+) -> Report:
+    """Do a task with a plain object in this process, or in one of its threads among others, and report."""
+    before, started_s = usage(of_thread=in_thread), time.time()
+    payload, error, used, finished_s = None, None, None, 0.0
     try:
         value = getattr(actor, task.method)(task.argument, *(shared[name] for name in task.inputs))
         finished_s = time.time()
+        used = usage(of_thread=in_thread).since(before)
         payload = pickle.dumps(value, protocol=pickle.HIGHEST_PROTOCOL)
     except Exception as fault:
         error = portable(fault)
-    return Report(task.key, node, started_s, finished_s or time.time(), len(pickle.dumps(task)), payload, error)
+    return Report(task.key, node, started_s, finished_s or time.time(), len(pickle.dumps(task)), payload, error, used)
 
 
 def portable(fault: Exception) -> Exception:

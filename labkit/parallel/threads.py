@@ -36,7 +36,7 @@ class ThreadCrew(Crew):
 
     def _serve(self, worker: int, held: Any) -> None:
         while (task := self._inboxes[worker].get()) is not None:
-            self._reports.put((worker, perform(held, task, self.shared)))
+            self._reports.put((worker, perform(held, task, self.shared, in_thread=True)))
 
     def submit(self, worker: int, task: Task) -> None:
         self._inboxes[worker].put(task)

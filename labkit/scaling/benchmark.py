@@ -16,6 +16,7 @@ from labkit.errors import InvalidArgument
 from labkit.files.lease import Lease
 from labkit.learning.recipes import catalogue
 from labkit.pipeline import SEED, Job, plan, training_work
+from labkit.scaling.bottlenecks import Diagnosis
 from labkit.scaling.fits import LawFit, Unfitted, eligible, fit_amdahl, fit_gustafson, fit_usl
 from labkit.scaling.intervals import Spread
 from labkit.scaling.latency import fetching_work, late_store
@@ -135,6 +136,7 @@ def results_of(found: Measurement, engines: Sequence[str], n_rows: int, *, weak:
         "one_worker": {name: _one_worker(events) for name, events in found.one_worker.items()},
         "tables": tables,
         "laws": laws,
+        "diagnoses": {name: [dataclasses.asdict(each) for each in them] for name, them in found.diagnoses.items()},
     }
 
 
@@ -164,6 +166,12 @@ def rows_of(results: dict[str, Any], engine: str) -> list[SpeedupRow]:
         )
         for row in results["tables"][engine]
     ]
+
+
+def diagnoses_of(results: dict[str, Any], engine: str) -> list[Diagnosis]:
+    """Return what kept a run's engine from being faster, fewest workers first; none where it was not recorded."""
+    found = results.get("diagnoses", {}).get(engine, [])
+    return [Diagnosis(**{**each, "marks": tuple(each["marks"])}) for each in found]
 
 
 def laws_of(results: dict[str, Any], engine: str) -> list[LawFit | Unfitted]:

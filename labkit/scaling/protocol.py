@@ -10,15 +10,15 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
-
-import psutil
+from collections.abc import Callable, Mapping, Sequence
 
 from labkit import host
 from labkit.errors import InvalidArgument, NotEnoughMemory
 from labkit.parallel.dispatch import dispatch
 from labkit.parallel.engines import Crew, check_engine, check_workers, engine
+from labkit.parallel.sampling import Sample, sample
 from labkit.parallel.tasks import TaskEvent
+from labkit.scaling.bottlenecks import Diagnosis, diagnose, pooled
 from labkit.scaling.limit import BareProcesses, Work
 from labkit.scaling.table import LIMIT, SEQUENTIAL, Timing
 
@@ -36,12 +36,16 @@ class Measurement:
         Of the last pass with most workers.
     one_worker : dict of str to list of TaskEvent
         By engine, of the first timed pass with one worker, where there was one.
+    diagnoses : dict of str to list of Diagnosis
+        By engine, one for each number of workers, pooled over the timed rounds; what its tasks take alone was measured
+        in the same round.
     """
 
     timings: tuple[Timing, ...]
     start_up_s: dict[str, float]
     events: tuple[TaskEvent, ...]
     one_worker: dict[str, list[TaskEvent]]
+    diagnoses: dict[str, list[Diagnosis]]
 
 
 def check_protocol(engines: Sequence[str], workers: Sequence[int], rounds: int) -> None:
@@ -123,8 +127,7 @@ def measure(
     check_protocol(engines, workers, rounds)
     most, tell = max(workers), on_progress or (lambda *_: None)
     timings: list[Timing] = []
-    events: list[TaskEvent] = []
-    one_worker: dict[str, list[TaskEvent]] = {}
+    passes: dict[tuple[str, int, int], tuple[list[TaskEvent], list[Sample]]] = {}
     start_up_s: dict[str, float] = {}
     with contextlib.ExitStack() as stack:
         tell("start", 0.0)
@@ -145,47 +148,44 @@ def measure(
             turn = number % len(steps)
             for position, (subject_name, n_workers) in enumerate(steps[turn:] + steps[:turn]):
                 tell(f"{subject_name}:{n_workers}", (number + position / len(steps)) / (rounds + 1))
-                keep = events.append if number == rounds and n_workers == most else None
-                if number == 1 and n_workers == 1 and subject_name in crews:
-                    keep = _kept_by(keep, one_worker.setdefault(subject_name, []).append)
-                tasks, watch = work.tasks_of(n_workers), _Watch(1 if subject_name == SEQUENTIAL else n_workers)
+                tasks = work.tasks_of(n_workers)
+                n_used = 1 if subject_name == SEQUENTIAL else n_workers
+                events: list[TaskEvent] = []
+                with sample() as samples:  # in every pass alike, so that its cost is on both sides
+                    if subject_name in crews:
+                        begun = time.perf_counter()
+                        values = dispatch(tasks, crews[subject_name], n_workers=n_workers, on_event=events.append)
+                        seconds, outlines = time.perf_counter() - begun, [work.outline(value) for value in values]
+                        del values
+                    else:
+                        seconds, outlines = bare.run(n_used, tasks)
                 if subject_name in crews:
-                    begun = time.perf_counter()
-                    values = dispatch(tasks, crews[subject_name], n_workers=n_workers, on_event=keep)
-                    seconds, outlines = time.perf_counter() - begun, [work.outline(value) for value in values]
-                    del values
-                else:
-                    seconds, outlines = bare.run(1 if subject_name == SEQUENTIAL else n_workers, tasks)
-                steal, load = watch.fractions()
-                timings.append(Timing(subject_name, n_workers, number, seconds, work.digest(outlines), steal, load))
+                    passes[subject_name, n_workers, number] = events, samples
+                noise = _noise(samples, n_used)
+                timings.append(Timing(subject_name, n_workers, number, seconds, work.digest(outlines), *noise))
         tell("done", 1.0)
-    return Measurement(tuple(timings), start_up_s, tuple(events), one_worker)
+    return Measurement(
+        tuple(timings),
+        start_up_s,
+        tuple(event for name in engines for event in passes[name, most, rounds][0]),
+        {name: passes[name, 1, 1][0] for name in engines if 1 in workers},
+        {name: [_diagnosed(passes, name, n, rounds) for n in sorted(workers)] for name in engines},
+    )
 
 
-def _kept_by(*keepers: Callable[[TaskEvent], None] | None) -> Callable[[TaskEvent], None]:
-    def keep(event: TaskEvent) -> None:
-        for keeper in keepers:
-            if keeper is not None:
-                keeper(event)
-
-    return keep
-
-
-class _Watch:
-    """See what else the machine did meanwhile: time stolen by its host, and load beyond our own workers."""
-
-    def __init__(self, n_workers: int) -> None:
-        self._n_workers, self._cpus = n_workers, psutil.cpu_count() or 1
-        self._begun, self._busy_s, self._steal_s = time.perf_counter(), _busy_s(), host.cpu_steal_s()
-
-    def fractions(self) -> tuple[float, float]:
-        seconds = max(time.perf_counter() - self._begun, 1e-9)
-        own_s = min(self._n_workers, self._cpus) * seconds
-        steal = (host.cpu_steal_s() - self._steal_s) / (seconds * self._cpus)
-        load = (_busy_s() - self._busy_s - own_s) / (seconds * self._cpus)
-        return max(0.0, steal), max(0.0, load)
+def _diagnosed(
+    passes: Mapping[tuple[str, int, int], tuple[list[TaskEvent], list[Sample]]], name: str, n_workers: int, rounds: int
+) -> Diagnosis:
+    found = []
+    for number in range(1, rounds + 1):
+        (events, samples), (alone, _) = passes[name, n_workers, number], passes.get((name, 1, number), ([], []))
+        found.append(diagnose(events, samples, n_workers=n_workers, alone=alone))
+    return pooled(found)
 
 
-def _busy_s() -> float:
-    times = psutil.cpu_times()
-    return float(times.user + times.system + times.nice)
+def _noise(samples: Sequence[Sample], n_workers: int) -> tuple[float, float]:
+    """Return what else the machine did meanwhile: time stolen by its host, and load beyond our own workers."""
+    first, last = samples[0], samples[-1]
+    seconds, cpus = max(last.time_s - first.time_s, 1e-9), len(last.busy_s)
+    busy_s = sum(last.busy_s) - sum(first.busy_s) - min(n_workers, cpus) * seconds
+    return max(0.0, (last.steal_s - first.steal_s) / seconds / cpus), max(0.0, busy_s / seconds / cpus)

@@ -130,6 +130,22 @@ laws = labkit.laws_of(results, engine)
 labkit.plot_speedup(rows, laws, lang, f"{machine['cpu_model']}, {machine['usable_cpus']} CPU")
 
 # %% [markdown] lang="en"
+# Where did the workers' time go? Every task tells what CPU time it used, how long it was queued for a CPU and how long
+# it was blocked; the rest is hand-overs and waiting. What takes 15 % or more, computing apart, is the bottleneck.
+
+# %% [markdown] lang="es"
+# ¿En qué se fue el tiempo de los procesos? Cada tarea dice cuánto tiempo de CPU usó, cuánto esperó una CPU y cuánto
+# estuvo bloqueada; el resto son entregas y esperas. Lo que ocupa un 15 % o más, sin contar el cálculo, es el cuello de
+# botella.
+
+# %%
+from labkit.classroom.text import explain
+from labkit.scaling.benchmark import diagnoses_of
+
+for found in diagnoses_of(results, engine):
+    print(explain(found, lang))
+
+# %% [markdown] lang="en"
 # ## 4 The laws
 #
 # **Amdahl** (1967): a part $s$ of the work is serial, so $S(n) = 1 / (s + (1-s)/n)$. **Karp and Flatt** (1990) turn it

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import string
 import tomllib
 from importlib import resources
@@ -7,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from labkit.classroom.text import LANGUAGES, number, percent, t
+from labkit.classroom.text import LANGUAGES, explain, number, percent, t
 from labkit.errors import UnknownName
-from labkit.scaling import table
+from labkit.parallel.tasks import TaskEvent
+from labkit.scaling import bottlenecks, table
 
 TEXTS = tomllib.loads(resources.files("labkit.classroom").joinpath("texts.toml").read_text(encoding="utf-8"))
 
@@ -69,3 +71,21 @@ def test_numbers_are_written_as_the_language_writes_them(value: float, digits: i
 
 def test_percentages_have_a_space_in_spanish() -> None:
     assert (percent(0.969, "en", 1), percent(0.969, "es", 1)) == ("96.9%", "96,9\N{NO-BREAK SPACE}%")
+
+
+def test_a_diagnosis_is_explained_with_its_evidence_in_both_languages() -> None:
+    events = [TaskEvent(f"t{i}", i, "local", 1, 0.0, 0.0, end, end, 0, 0) for i, end in enumerate((10.0, 2.0))]
+    found = bottlenecks.diagnose(events, n_workers=2)
+    assert explain(found, "en").startswith(
+        "Workers: 2. Bottleneck: not measured. Their time: waiting 40%, CPU not measured"
+    )
+    assert "60%" in explain(found, "en") and "60\N{NO-BREAK SPACE}%" in explain(found, "es")
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_every_reason_has_evidence_and_advice(lang: str) -> None:
+    assert set(TEXTS["evidence"]) == set(TEXTS["advice"]) >= {table.OVER_SUBSCRIBED, table.LOAD, table.STEAL, "lock"}
+    event = TaskEvent("t", 0, "local", 1, 0.0, 0.0, 1.0, 1.0, 0, 0)
+    found = bottlenecks.diagnose([event], n_workers=1)
+    for reason in TEXTS["evidence"]:
+        assert TEXTS["advice"][reason][lang] in explain(dataclasses.replace(found, reason=reason, agreed=0.5), lang)

@@ -33,6 +33,9 @@ def test_the_table_and_the_record_say_the_same(trained: Shell) -> None:
     for row in rows:
         assert f"{row['speedup']:.2f}" in said and f"{row['parallel_s']:.2f}" in said
     assert fingerprint["digest"] in said and record["results"]["digest"] in said
+    one, two = record["results"]["diagnoses"]["ray"]
+    assert one["bottleneck"] in ("cpu", "io", "transfer", "waiting") and two["figures"]["n_workers"] == 2
+    assert "Workers: 1. Bottleneck: " in said and "Workers: 2. Bottleneck: " in said
 
 
 def test_the_executed_notebook_holds_the_table_and_no_error(trained: Shell, tmp_path: Path) -> None:

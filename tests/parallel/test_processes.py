@@ -33,7 +33,7 @@ def test_a_value_without_arrays_can_be_shared() -> None:
 def test_closing_a_crew_ends_its_processes() -> None:
     with ProcessCrew(Toy, (), {}, 2) as crew:
         crew.ready()
-        processes = [psutil.Process(pid) for pid in crew.pids()]
+        processes = [psutil.Process(crew.pid(worker)) for worker in range(2)]
     assert outliving(processes, 5.0) == []
 
 

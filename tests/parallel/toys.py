@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,33 @@ class Toy:
     def sleep(self, seconds: float) -> float:
         time.sleep(seconds)
         return seconds
+
+    def wait_for(self, path: str) -> str:
+        """Wait until there is a file."""
+        while not Path(path).exists():
+            time.sleep(0.01)
+        return "there"
+
+    def zeros(self, n: int) -> np.ndarray:
+        return np.zeros(n)
+
+    def spin(self, seconds: float) -> None:
+        """Compute until this thread has used so much CPU time."""
+        end = time.thread_time() + seconds
+        while time.thread_time() < end:
+            pass
+
+    def spin_on(self, where: tuple[int, float]) -> None:
+        """Compute on one CPU, on which this process stays."""
+        os.sched_setaffinity(0, {where[0]})
+        self.spin(where[1])
+
+    def fetch(self, address: str) -> int:
+        with urllib.request.urlopen(address) as answer:
+            return len(answer.read())
+
+    def blank(self, n_bytes: int) -> bytes:
+        return bytes(n_bytes)
 
     def fail(self, text: str) -> None:
         raise KeyError(text)

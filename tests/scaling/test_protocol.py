@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import pytest
 
 from labkit.errors import InvalidArgument, NotEnoughMemory, ResultsDiffer, TaskFailed, UnknownName
 from labkit.parallel.tasks import Task
+from labkit.scaling.benchmark import diagnoses_of, results_of
 from labkit.scaling.limit import BareProcesses, Work
 from labkit.scaling.protocol import check_memory, check_protocol, measure
 from labkit.scaling.table import tabulate
@@ -46,6 +48,16 @@ def test_in_weak_scaling_the_baseline_grows_with_the_workers() -> None:
 def test_one_worker_s_events_are_kept_apart_to_calibrate_a_simulation() -> None:
     found = measure(work_of(), engines=["processes"], workers=[1, 2], rounds=1)
     assert sorted(event.task for event in found.one_worker["processes"]) == [f"t{i}" for i in range(6)]
+
+
+def test_each_number_of_workers_is_diagnosed_against_one_worker_and_kept_with_the_results() -> None:
+    found = measure(work_of("spin", 8, 0.02), engines=["processes"], workers=[2, 1], rounds=2)
+    one, two = found.diagnoses["processes"]
+    assert (one.figures["n_workers"], two.figures["n_workers"]) == (1, 2)
+    assert one.figures["slowdown"] == 1 and two.figures["slowdown"] is not None
+    results = json.loads(json.dumps(results_of(found, ["processes"], 600)))
+    assert diagnoses_of(results, "processes") == [one, two]
+    assert diagnoses_of({}, "processes") == []  # a run recorded before there were diagnoses
 
 
 def test_work_that_differs_from_pass_to_pass_is_refused() -> None:

@@ -79,8 +79,8 @@ def test_older_database_gets_the_tables_of_the_code_and_keeps_its_rows(database_
     assert differences(database_url) == []
     after = rows_of(database_url)
     assert after.pop("alembic_version") == [{"version_num": HEAD}] and "labkit_schema" not in after
-    assert after.keys() == before.keys() - {"alembic_version", "labkit_schema"}
-    for name, rows in after.items():
+    assert after.keys() >= before.keys() - {"alembic_version", "labkit_schema"}
+    for name, rows in ((name, rows) for name, rows in after.items() if name in before):
         kept = before[name][0].keys() & rows[0].keys()
         assert [[row[column] for column in kept] for row in rows] == [
             [row[column] for column in kept] for row in before[name]

@@ -1,0 +1,318 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import ray
+
+from labkit.errors import ClusterError, InvalidArgument, NotEnoughMemory, NotEnoughResources, TaskFailed
+from labkit.files.folder import LabFolder
+from labkit.files.whole import write_whole
+from labkit.learning.fitting import plan_fits
+from labkit.learning.recipes import catalogue
+from labkit.parallel.cluster import attach, detach, n_nodes
+from labkit.parallel.dispatch import dispatch, watchers
+from labkit.parallel.engines import engine
+from labkit.parallel.faults import (
+    FaultReport,
+    FillStore,
+    KillActor,
+    KillDriver,
+    KillNode,
+    KillWorker,
+    SlowWorker,
+    inject,
+    lost_s,
+    noticed_s,
+    recovered_s,
+)
+from labkit.parallel.head import ray_environment, start_head, stop_head
+from labkit.parallel.ray_crew import RayCrew, cpu_share, n_places
+from labkit.parallel.service import end_service, outliving, start_service
+from labkit.parallel.tasks import Task, TaskEvent
+from labkit.pipeline import Job, train
+from tests.learning.blocks import block
+from tests.parallel.toys import Toy
+
+
+def ran(task: str, worker: int, submitted_s: float, started_s: float, finished_s: float, attempt: int = 1) -> TaskEvent:
+    return TaskEvent(task, worker, "local", attempt, submitted_s, started_s, finished_s, finished_s, 1, 1)
+
+
+def died(task: str, worker: int, submitted_s: float, noticed: float, attempt: int = 1) -> TaskEvent:
+    return TaskEvent(task, worker, "?", attempt, submitted_s, noticed, noticed, noticed, 0, 0, f"worker {worker} died")
+
+
+def test_lost_work_begins_where_the_worker_had_finished_what_lay_before() -> None:
+    events = [
+        ran("a", 0, 0.0, 0.0, 4.0),
+        ran("c", 1, 0.0, 0.0, 5.0),
+        died("b", 0, 0.1, 7.0),
+        ran("b", 0, 7.0, 8.0, 9.0, 2),
+    ]
+    assert noticed_s(events, 6.0) == 1.0
+    assert recovered_s(events, 6.0) == 2.0
+    assert lost_s(events, 6.0) == 2.0
+
+
+def test_a_fault_that_takes_two_workers_is_over_when_both_tasks_run_again() -> None:
+    events = [
+        died("a", 0, 0.0, 11.0),
+        died("b", 1, 4.0, 12.0),
+        ran("b", 2, 12.0, 12.5, 20.0, 2),
+        ran("a", 2, 20.0, 20.5, 30.0, 2),
+    ]
+    assert (noticed_s(events, 10.0), recovered_s(events, 10.0), lost_s(events, 10.0)) == (1.0, 10.5, 16.0)
+
+
+def test_a_task_that_dies_again_is_not_running_again() -> None:
+    events = [died("a", 0, 0.0, 2.0), died("a", 0, 2.0, 5.0, attempt=2)]
+    assert recovered_s(events, 1.0) is None
+    assert recovered_s([*events, ran("a", 0, 5.0, 6.0, 7.0, 3)], 1.0) == 5.0
+
+
+def test_a_fault_that_no_task_felt_was_not_noticed() -> None:
+    events = [died("a", 0, 0.0, 2.0), ran("a", 0, 2.0, 3.0, 4.0, 2)]
+    assert (noticed_s(events, 5.0), recovered_s(events, 5.0), lost_s(events, 5.0)) == (None, None, 0.0)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda: KillWorker(at_task=0),
+        lambda: KillWorker(at_task=-1),
+        lambda: KillWorker(at_task=""),
+        lambda: KillWorker(after_s=-1.0),
+        lambda: KillWorker(at_share=1.0),
+        lambda: SlowWorker(factor=1.0),
+        lambda: SlowWorker(factor=float("nan")),
+    ],
+)
+def test_a_moment_that_makes_no_sense_is_refused(made: Callable[[], object]) -> None:
+    with pytest.raises(InvalidArgument):
+        made()
+
+
+@pytest.mark.parametrize(
+    ("cpus", "n_workers", "share"),
+    [
+        ([2], 2, 1.0),
+        ([8], 2, 1.0),
+        ([2], 4, 0.5),
+        ([2], 3, 0.6666),
+        ([1, 1], 3, 0.5),
+        ([2, 2], 5, 0.6666),
+        ([], 2, 0.0),
+    ],
+)
+def test_actors_share_cpus_so_that_all_find_a_place(cpus: list[float], n_workers: int, share: float) -> None:
+    assert cpu_share(cpus, n_workers) == share
+    assert not share or n_places(cpus, share) >= n_workers
+
+
+@pytest.fixture(params=["ray", "processes", "joblib", "dask"])
+def name(request: pytest.FixtureRequest) -> str:
+    if request.param == "ray":
+        request.getfixturevalue("ray_cluster")
+    return str(request.param)
+
+
+def waiting(tmp_path: Path) -> tuple[list[Task], Callable[[TaskEvent], None]]:
+    """Return tasks of which the second begins at once and waits until somebody has died, and who tells it."""
+    gate = tmp_path / "gate"
+    tasks = [Task(f"t{i}", "times", float(i), cost_s=float(i == 0)) for i in range(6)]
+    tasks.insert(1, Task("wait", "wait_for", str(gate), cost_s=0.5))
+    return tasks, lambda event: gate.touch() if event.error else None
+
+
+def assert_one_was_lost(report: FaultReport, after_s: float) -> None:
+    assert report.noticed_s is not None and report.recovered_s is not None
+    assert 0.0 <= report.noticed_s <= report.recovered_s
+    assert report.lost_s >= after_s - 1e-3
+    assert [event.attempt for event in report.events if event.task == "wait"] == [1, 2]
+
+
+def test_a_killed_worker_costs_what_its_task_had_done(name: str, tmp_path: Path) -> None:
+    tasks, on_event = waiting(tmp_path)
+    with engine(name)(Toy, (), {}, 2) as crew:
+        with inject(KillWorker(at_task="wait", after_s=0.2)) as report:
+            results = dispatch(tasks, crew, on_event=on_event)
+    assert results == [0.0, "there", 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert_one_was_lost(report, 0.2)
+    if name in ("processes", "joblib"):
+        assert "SIGKILL" in next(event.error or "" for event in report.events if event.task == "wait")
+    assert not watchers
+
+
+def test_a_killed_actor_is_replaced(ray_cluster: LabFolder, tmp_path: Path) -> None:
+    tasks, on_event = waiting(tmp_path)
+    with engine("ray")(Toy, (), {}, 2) as crew, inject(KillActor(at_task=2)) as report:
+        dispatch(tasks, crew, on_event=on_event)
+    assert_one_was_lost(report, 0.0)
+    assert any("ray.kill" in (event.error or "") for event in report.events)
+
+
+def test_a_fault_in_training_changes_no_bit_of_the_votes() -> None:
+    rows = block(400)
+    job = Job(plan_fits(catalogue(["hgb-small", "forest-20"]), 1, None), {"train": rows}, rows, rows, ())
+    with inject(KillWorker(at_share=0.4)) as report:
+        _, disturbed = train(job, engine_name="processes", n_workers=2)
+    assert report.struck_s is not None
+    assert disturbed == train(job, engine_name="sequential", n_workers=1)[1]
+
+
+def test_a_slowed_worker_is_stopped_again_and_again_and_runs_on_afterwards(tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    with engine("processes")(Toy, (), {}, 1) as crew:
+        process = psutil.Process(crew.pid(0))
+
+        def open_when_stopped() -> None:
+            while process.status() != psutil.STATUS_STOPPED:
+                pass
+            gate.touch()
+
+        with inject(SlowWorker(factor=3.0)) as report:
+            crew.next_report = watching(crew.next_report, open_when_stopped)  # type: ignore[method-assign]
+            assert dispatch([Task("wait", "wait_for", str(gate))], crew) == ["there"]
+        assert process.status() != psutil.STATUS_STOPPED
+        assert "3 times slower" in report.said
+        assert (report.noticed_s, report.lost_s) == (None, 0.0)
+        assert dispatch([Task("t", "times", 2.0)], crew) == [2.0]
+
+
+def watching(real: Callable[..., Any], first: Callable[[], None]) -> Callable[..., Any]:
+    def call(timeout_s: float) -> Any:
+        first()
+        return real(timeout_s)
+
+    return call
+
+
+def test_a_fault_whose_moment_never_came_is_told() -> None:
+    with engine("sequential")(Toy, (), {}, 1) as crew, pytest.raises(InvalidArgument, match="never struck: 2 tasks"):
+        with inject(KillWorker(at_task=3)):
+            dispatch([Task(f"t{i}", "times", 1.0) for i in range(2)], crew)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(KillWorker(), "no processes"), (SlowWorker(), "no processes"), (KillActor(), "needs the engine ray"),
+     (KillNode(), "needs the engine ray"), (FillStore(), "needs the engine ray")],
+)  # fmt: skip
+def test_a_fault_that_does_not_fit_the_engine_is_refused(fault: Any, reason: str) -> None:
+    with engine("threads")(Toy, (), {}, 1) as crew, pytest.raises(InvalidArgument, match=reason):
+        with inject(fault):
+            dispatch([Task("t", "times", 1.0)], crew)
+    assert not watchers
+
+
+def test_a_task_that_kills_each_worker_is_given_up_with_its_killer(name: str) -> None:
+    killer = {"ray": "worker process has died", "dask": "died: "}.get(name, "SIGKILL")
+    with engine(name)(Toy, (), {}, 1) as crew, pytest.raises(TaskFailed, match=rf"'die' failed 2 times.*{killer}"):
+        dispatch([Task("die", "die", None)], crew, max_attempts=2)
+
+
+DRIVER = """
+import json, pickle, sys
+from pathlib import Path
+from labkit.parallel.dispatch import dispatch
+from labkit.parallel.engines import engine
+from labkit.parallel.faults import KillDriver, inject
+from labkit.parallel.tasks import Task
+from tests.parallel.toys import Toy
+folder = Path(sys.argv[1])
+class Kept:
+    def load(self, key): return pickle.loads((folder / key).read_bytes()) if (folder / key).exists() else None
+    def save(self, key, value): (folder / key).write_bytes(pickle.dumps(value))
+if __name__ == "__main__":
+    with engine("processes")(Toy, (), {}, 2) as crew, inject(KillDriver(record=folder / "fault", at_share=0.5)) as report:
+        results = dispatch([Task(f"t{i}", "sleep", 0.05) for i in range(8)], crew, checkpoint=Kept())
+    print(json.dumps([results, report.noticed_s, report.recovered_s, report.lost_s, len(report.events)]))
+"""
+
+
+def test_a_killed_driver_is_reported_by_the_one_that_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", DRIVER, str(tmp_path)]
+    first = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (first.returncode, first.stdout) == (-signal.SIGKILL, "")
+    assert len(list(tmp_path.glob("t*"))) == 4
+    second = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert second.returncode == 0, second.stderr
+    results, noticed, recovered, lost, n_events = json.loads(second.stdout)
+    assert results == [0.05] * 8
+    assert 0 < noticed <= recovered + 1e-3 and lost >= 0
+    assert n_events == 4 + 4 + 2  # of the first driver, of the second, and what the first one's workers were at
+    assert not (tmp_path / "fault").exists()
+
+
+@pytest.fixture(scope="module")
+def three_nodes(ray_cluster: LabFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabFolder]:
+    """A cluster of its own: a head and two nodes of a CPU each, small stores, and a disk that counts as full."""
+    folder = LabFolder(tmp_path_factory.mktemp("nodes"))
+    folder.ensure()
+    write_whole(folder.token, ray_cluster.token.read_text())  # Ray reads the token once a process
+    detach()
+    nodes: list[psutil.Process] = []
+    tuned = {
+        "RAY_health_check_initial_delay_ms": "1000", "RAY_health_check_period_ms": "500",
+        "RAY_health_check_timeout_ms": "2000", "RAY_health_check_failure_threshold": "3",
+        "RAY_local_fs_capacity_threshold": "0.0001",
+    }  # fmt: skip
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            for variable, value in tuned.items():
+                patch.setenv(variable, value)
+            head = start_head(folder, port=0, n_cpus=1, store_bytes=80_000_000, with_parent=True)
+            attach(folder)
+            for number in range(2):
+                nodes.append(started_node(folder, head.address, number))
+        until = time.monotonic() + 60
+        while n_nodes() < 3 and time.monotonic() < until:
+            time.sleep(0.1)
+        yield folder
+    finally:
+        detach()
+        for node in nodes:
+            end_service(node)
+        stop_head(folder)
+        attach(ray_cluster)
+
+
+def started_node(folder: LabFolder, address: str, number: int) -> psutil.Process:
+    command = [
+        sys.executable, "-m", "ray.scripts.scripts", "start", f"--address={address}", "--block", "--num-cpus=1",
+        "--object-store-memory=80000000", "--min-worker-port=0", "--max-worker-port=0", "--disable-usage-stats",
+    ]  # fmt: skip
+    return start_service(
+        command, log=folder.logs / f"node-{number}.log", ready=lambda: True, timeout_s=60.0, name="A Ray node",
+        with_parent=True, environment=ray_environment(folder),
+    )  # fmt: skip
+
+
+def test_data_that_the_object_store_cannot_take_are_told(three_nodes: LabFolder) -> None:
+    with pytest.raises(NotEnoughMemory, match="object store cannot take the shared data"):
+        RayCrew(Toy, (), {"rows": bytes(200_000_000)}, 1)
+
+
+def test_a_store_that_is_filled_says_so_and_lets_small_results_pass(three_nodes: LabFolder) -> None:
+    with engine("ray")(Toy, (), {}, 1) as crew:
+        with inject(FillStore()) as report:
+            assert dispatch([Task(f"t{i}", "times", float(i)) for i in range(3)], crew) == [0.0, 1.0, 2.0]
+        assert "MB put into a store of 80 MB: then it was full" in report.said
+        assert len(dispatch([Task("big", "zeros", 4_000_000)], crew)[0]) == 4_000_000
+
+
+def test_work_goes_on_when_a_node_dies_and_the_rest_has_room(three_nodes: LabFolder, tmp_path: Path) -> None:
+    tasks, on_event = waiting(tmp_path)
+    with RayCrew(Toy, (), {}, 2, n_cpus=1.0) as crew, inject(KillNode(at_task=2, after_s=0.2)) as report:
+        assert dispatch(tasks, crew, on_event=on_event) == [0.0, "there", 1.0, 2.0, 3.0, 4.0, 5.0]
+    assert report.noticed_s is not None or not report.events
