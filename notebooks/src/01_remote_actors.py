@@ -27,7 +27,7 @@
 
 # %% tags=["parameters"]
 days = 30
-n_resamples = 400
+n_resamples = 3000
 lang = None
 home = None
 
@@ -75,6 +75,7 @@ def spread(delays, n_resamples):
     return float(np.std(means))
 
 
+ray.get([spread.remote(part, 1) for part in parts])  # the workers are there now: their start is not the task's time
 begun = time.perf_counter()
 future = spread.remote(parts[0], n_resamples)
 sent_s = time.perf_counter() - begun

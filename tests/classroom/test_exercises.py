@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import ast
+import string
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import labkit
+from labkit.classroom.exercises import exercises, is_stub
+from labkit.classroom.text import LANGUAGES
+from labkit.errors import InvalidArgument, UnknownName
+from labkit.lab import Lab
+
+CHECKS = Path(__file__).parents[2] / "notebooks" / "checks"
+ASKED = {key: texts for key, texts in exercises().items() if "hints" in texts}
+PREDICTED = {key: texts for key, texts in exercises().items() if "hints" not in texts}
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    return labkit.start(home=tmp_path, lang="en")
+
+
+def fields(text: str) -> list[str]:
+    return sorted(name or "" for _, name, _, _ in string.Formatter().parse(text) if name is not None)
+
+
+def reasons(notebook: str) -> dict[str, set[str]]:
+    """Return for each check the reasons that its code, and the functions of its file that it calls, may give."""
+    tree = ast.parse((CHECKS / f"{notebook}.py").read_text("utf-8"))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+    def within(node: ast.FunctionDef, seen: frozenset[str] = frozenset()) -> set[str]:
+        found: set[str] = set()
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name):
+                if inner.func.id == "NotYet":
+                    found |= {at.value for at in ast.walk(inner.args[0]) if isinstance(at, ast.Constant)}
+                elif inner.func.id in functions and inner.func.id not in seen:
+                    found |= within(functions[inner.func.id], seen | {inner.func.id})
+        return {reason for reason in found if isinstance(reason, str)}
+
+    return {name.removeprefix("check_"): within(node) for name, node in functions.items() if name.startswith("check_")}
+
+
+@pytest.mark.parametrize("key", ASKED)
+def test_an_exercise_has_three_hints_and_all_its_texts_in_both_languages(key: str) -> None:
+    texts = ASKED[key]
+    assert set(texts) == {"title", "right", "hints", "not_yet"}
+    assert [len(texts["hints"][lang]) for lang in LANGUAGES] == [3, 3]
+    for text in (texts["title"], texts["right"], *texts["not_yet"].values()):
+        assert set(text) == set(LANGUAGES) and fields(text["en"]) == fields(text["es"])
+
+
+@pytest.mark.parametrize("key", PREDICTED)
+def test_a_prediction_names_its_quantity_in_both_languages(key: str) -> None:
+    assert set(PREDICTED[key]["quantity"]) == set(LANGUAGES)
+
+
+@pytest.mark.parametrize("notebook", sorted(path.stem for path in CHECKS.glob("*.py")))
+def test_every_reason_of_a_check_has_its_text_and_no_text_is_idle(notebook: str) -> None:
+    for name, given in reasons(notebook).items():
+        assert given == set(ASKED[f"{int(notebook)}.{name}"]["not_yet"]), f"{notebook}.{name}"
+
+
+def test_a_notebook_has_at_least_three_exercises() -> None:
+    for notebook in sorted(path.stem for path in CHECKS.glob("*.toml")):
+        assert sum(key.startswith(f"{int(notebook)}.") for key in ASKED) >= 3, notebook
+
+
+def test_nothing_written_is_not_attempted_and_kept(lab: Lab) -> None:
+    verdict = labkit.check("1.1", ...)
+    assert verdict.state == "not_attempted" and verdict._repr_markdown_().startswith("○ **1.1**")
+    (kept,) = lab.progress.list("check")
+    assert (kept["exercise"], kept["state"]) == ("1.1", "not_attempted")
+
+
+def test_hints_come_one_after_the_other_and_the_last_stays(lab: Lab) -> None:
+    assert [labkit.hint("1.1")[:3] for _ in range(4)] == ["1/3", "2/3", "3/3", "3/3"]
+    assert labkit.hint("1.1", 1)[:3] == "1/3"
+    with pytest.raises(InvalidArgument, match="hints 1 to 3"):
+        labkit.hint("1.1", 4)
+
+
+def test_a_prediction_is_kept_with_its_gap_and_its_run(lab: Lab) -> None:
+    verdict = labkit.predict("1.a", 3).compare(2.0, run="r1")
+    assert "predicted 3.00 ×, measured 2.00 ×" in verdict.message and "50 %" in verdict.message
+    (kept,) = lab.progress.list("prediction")
+    assert (kept["predicted"], kept["measured"], kept["gap"], kept["run"]) == (3.0, 2.0, 0.5, "r1")
+
+
+def test_no_prediction_is_said_and_not_kept(lab: Lab) -> None:
+    assert labkit.predict("1.a", ...).compare(2.0).state == "not_attempted"
+    assert lab.progress.list() == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "2", True, [2]])
+def test_a_prediction_that_is_no_number_is_refused(lab: Lab, value: Any) -> None:
+    with pytest.raises(InvalidArgument, match="A prediction is a number"):
+        labkit.predict("1.a", value)
+
+
+@pytest.mark.parametrize("exercise", ["9.9", "", "1", "../x", "1.a"])
+def test_an_unknown_exercise_is_refused(lab: Lab, exercise: str) -> None:
+    with pytest.raises(UnknownName):
+        labkit.check(exercise, 1)
+
+
+def test_a_class_with_one_method_unwritten_is_a_stub() -> None:
+    class Half:
+        def one(self) -> int:
+            return 1
+
+        def two(self) -> None: ...
+
+    assert is_stub(Half) and not is_stub(type("Whole", (), {"one": Half.one}))
