@@ -153,7 +153,8 @@ def is_stub(value: Any) -> bool:
     """
     value = getattr(getattr(value, "__ray_metadata__", None), "modified_class", getattr(value, "_function", value))
     if isinstance(value, type):
-        return any(is_stub(member) for member in vars(value).values() if isinstance(member, FunctionType))
+        members = ((name, getattr(value, name)) for name in dir(value) if not name.startswith("__"))
+        return any(isinstance(member, FunctionType) and is_stub(member) for _, member in members)
     if isinstance(value, FunctionType):
         return (
             all(step.opname in _IDLE for step in dis.get_instructions(value)) and value.__code__.co_consts[-1] is None
