@@ -9,6 +9,7 @@ import dataclasses
 import dis
 import functools
 import importlib.util
+import inspect
 import math
 import string
 import tomllib
