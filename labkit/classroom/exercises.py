@@ -157,9 +157,8 @@ def is_stub(value: Any) -> bool:
         members = ((name, getattr(value, name)) for name in dir(value) if not name.startswith("__"))
         return any(isinstance(member, FunctionType) and is_stub(member) for _, member in members)
     if isinstance(value, FunctionType):
-        return (
-            all(step.opname in _IDLE for step in dis.get_instructions(value)) and value.__code__.co_consts[-1] is None
-        )
+        code = inspect.unwrap(value).__code__  # Ray wraps the methods of a remote class
+        return code.co_consts[-1:] == (None,) and all(step.opname in _IDLE for step in dis.get_instructions(code))
     return value is None or value is Ellipsis
 
 
