@@ -79,7 +79,7 @@ class Prediction:
 
 
 def check(exercise: str, *attempt: Any) -> Verdict:
-    """Say whether an exercise is right, not yet and why, or not attempted; the answer is kept.
+    """Say whether an exercise is right, not yet and why, or not attempted; what was attempted is kept.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ def check(exercise: str, *attempt: Any) -> Verdict:
     else:
         written = texts["right"] if state == RIGHT else texts["not_yet"][reason]
         message = t(f"exercise.{state}", lang) + " " + _filled(written[lang], values, lang)
-    lab.progress.keep(exercise, "check", {"state": state, "reason": reason})
+    if state != NOT_ATTEMPTED:  # a notebook that is run through again takes nothing back
+        lab.progress.keep(exercise, "check", {"state": state, "reason": reason})
     return Verdict(exercise, state, reason, message)
 
 

@@ -2,7 +2,8 @@
 # # 4 · Speedup tables
 #
 # **Aim.** Measure how much faster two, four or eight workers train an ensemble on real flights, and say honestly how
-# far the result can be trusted. **Time:** 4 minutes with the values below. **Cores:** 2 or more.
+# far the result can be trusted. **Before:** notebooks 01 to 03. **Time:** 4 minutes of computing with the values below.
+# **Cores:** 2 or more.
 #
 # You will see
 # 1. the work: the same fits for everybody, fixed before any worker is chosen,
@@ -14,8 +15,8 @@
 # # 4 · Tablas de aceleración
 #
 # **Objetivo.** Medir cuánto más rápido entrenan dos, cuatro u ocho procesos un ensamble con vuelos reales, y decir con
-# honestidad hasta dónde se puede confiar en el resultado. **Tiempo:** 4 minutos con los valores de abajo.
-# **Núcleos:** 2 o más.
+# honestidad hasta dónde se puede confiar en el resultado. **Antes:** cuadernos 01 a 03. **Tiempo:** 4 minutos de
+# cómputo con los valores de abajo. **Núcleos:** 2 o más.
 #
 # Verás
 # 1. el trabajo: los mismos ajustes para todos, fijados antes de elegir cuántos procesos habrá,
@@ -39,6 +40,7 @@ home = None
 # %%
 import labkit
 from IPython.display import Markdown, display
+from labkit import check, hint, predict
 from labkit.classroom.text import number, t
 
 lab = labkit.start(home=home, lang=lang)
@@ -80,6 +82,8 @@ else:
 # - The **limit** is measured too: as many bare processes as workers, on a queue of the same tasks, without any engine.
 #   Cores share caches and memory, so two of them seldom give 2.00×.
 # - Every pass carries a digest of its predictions. Where one differs, there is no table.
+#
+# **Predict first.** How many times as fast will the largest number of workers in `workers` be?
 
 # %% [markdown] lang="es"
 # ## 2 La medición
@@ -90,6 +94,12 @@ else:
 # - También se mide el **límite**: tantos procesos desnudos como trabajadores, con una cola de las mismas tareas y sin
 #   ningún motor. Los núcleos comparten cachés y memoria, así que dos rara vez dan 2,00×.
 # - Cada pasada lleva una huella de sus predicciones. Si una difiere, no hay tabla.
+#
+# **Predice antes.** ¿Cuántas veces más rápido será el mayor número de procesos de `workers`?
+
+# %%
+expected_speedup = 1.75  # solution
+guess = predict("4.a", expected_speedup)
 
 # %%
 record = lab.measure(
@@ -145,6 +155,67 @@ from labkit.scaling.benchmark import diagnoses_of
 for found in diagnoses_of(results, engine):
     print(explain(found, lang))
 
+# %%
+guess.compare(max(rows, key=lambda row: row.n_workers).speedup, run=record["id"])
+
+# %% [markdown] lang="en"
+# ### Exercise 4.1: the median of what?
+#
+# A round gives one pair of times, sequential and parallel, taken within seconds of each other. Write `speedup`: from
+# the lists `sequential_s` and `parallel_s`, a time of each round in their order, the median of the rounds' ratios. The
+# ratio of two medians is another number: it compares a slow minute with a fast one.
+
+# %% [markdown] lang="es"
+# ### Ejercicio 4.1: ¿la mediana de qué?
+#
+# Cada ronda da un par de tiempos, secuencial y paralelo, tomados con segundos de diferencia. Escribe `speedup`: a
+# partir de las listas `sequential_s` y `parallel_s`, con un tiempo por ronda y en su orden, la mediana de los cocientes
+# de las rondas. El cociente de dos medianas es otro número: compara un minuto lento con uno rápido.
+
+
+# %%
+def speedup(sequential_s, parallel_s):
+    # solution
+    from statistics import median
+
+    return median(before / after for before, after in zip(sequential_s, parallel_s, strict=True))
+
+
+# %%
+check("4.1", speedup)
+
+# %%
+# hint("4.1")
+
+# %% [markdown] lang="en"
+# ### Exercise 4.2: how far can it be trusted?
+#
+# Of $n$ rounds, sorted, the true median lies between the smallest and the largest ratio unless all ratios fell on one
+# side of it, which happens with probability $2 \cdot 2^{-n}$. Write `coverage`: the probability that the interval from
+# the smallest to the largest of `n_rounds` ratios holds the median. From which number of rounds on is it 95 %?
+
+# %% [markdown] lang="es"
+# ### Ejercicio 4.2: ¿hasta dónde se puede confiar?
+#
+# De $n$ rondas, ordenadas, la mediana verdadera está entre el cociente menor y el mayor salvo que todos hayan caído al
+# mismo lado de ella, lo que ocurre con probabilidad $2 \cdot 2^{-n}$. Escribe `coverage`: la probabilidad de que el
+# intervalo del menor al mayor de `n_rounds` cocientes contenga la mediana. ¿A partir de cuántas rondas es del 95 %?
+
+
+# %%
+def coverage(n_rounds):
+    # solution
+    return 1 - 2 * 0.5**n_rounds
+
+
+rounds_for_95_percent = 6  # solution
+
+# %%
+check("4.2", coverage, rounds_for_95_percent)
+
+# %%
+# hint("4.2")
+
 # %% [markdown] lang="en"
 # ## 4 The laws
 #
@@ -181,6 +252,63 @@ for law in laws:
         )
 
 # %% [markdown] lang="en"
+# ### Exercise 4.3: a fair comparison
+#
+# Two engines are worth comparing only if they did the same work. Write `compare`: given the passes of a benchmark, a
+# list of dictionaries with `engine`, `seconds` and `digest`, return for each engine its **median** time, and raise a
+# `ValueError` where the digests are not all equal.
+
+# %% [markdown] lang="es"
+# ### Ejercicio 4.3: una comparación justa
+#
+# Solo vale la pena comparar dos motores si hicieron el mismo trabajo. Escribe `compare`: dadas las pasadas de una
+# medición, una lista de diccionarios con `engine`, `seconds` y `digest`, devuelve el tiempo **mediano** de cada motor,
+# y lanza un `ValueError` si las huellas no son todas iguales.
+
+
+# %%
+def compare(passes):
+    # solution
+    from statistics import median
+
+    if len({each["digest"] for each in passes}) > 1:
+        raise ValueError("the passes did not do the same work")
+    engines = {each["engine"] for each in passes}
+    return {name: median(each["seconds"] for each in passes if each["engine"] == name) for name in engines}
+
+
+# %%
+check("4.3", compare)
+
+# %%
+# hint("4.3")
+
+# %% [markdown] lang="en"
+# ### Exercise 4.4: what Karp and Flatt saw
+#
+# Write `karp_flatt`: from a measured speedup and its number of workers, the serial fraction that would explain it,
+# $e = (1/S - 1/n) / (1 - 1/n)$. Then look at the values above: does $e$ grow with the number of workers here?
+
+# %% [markdown] lang="es"
+# ### Ejercicio 4.4: lo que vieron Karp y Flatt
+#
+# Escribe `karp_flatt`: a partir de una aceleración medida y su número de procesos, la fracción secuencial que la
+# explicaría, $e = (1/S - 1/n) / (1 - 1/n)$. Después mira los valores de arriba: ¿crece aquí $e$ con los procesos?
+
+
+# %%
+def karp_flatt(speedup, n_workers):
+    # solution
+    return (1 / speedup - 1 / n_workers) / (1 - 1 / n_workers)
+
+
+# %%
+check("4.4", karp_flatt)
+
+# %%
+# hint("4.4")
+
+# %% [markdown] lang="en"
 # ## Try it
 #
 # 1. Give `recipes` only `["hgb-large"]`. What limits the speedup now?
@@ -199,3 +327,17 @@ for law in laws:
 # 4. Pon `latency_s = 0.5`: entonces no se entrena nada; se piden fragmentos a un almacén que responde medio segundo
 #    tarde. ¿Por qué ayudan ahora 8 procesos, tengas los núcleos que tengas?
 # 5. Pon `weak = True`: ahora cada proceso trae su propio fragmento. ¿Qué ley lo describe, y por qué es más benévola?
+
+# %% [markdown] lang="en"
+# **Summary.** Same work, proved by a digest; interleaved rounds; paired ratios; the hardware's own limit beside the
+# ideal.
+#
+# **Work it out.** Your table says $S$ for 2 workers. If Amdahl's law held with that serial fraction, how many workers
+# would be needed for a speedup of 4, and which speedup could no number of workers exceed?
+
+# %% [markdown] lang="es"
+# **Resumen.** El mismo trabajo, probado por una huella; rondas alternadas; cocientes por pares; el límite del propio
+# hardware junto al ideal.
+#
+# **Calcúlalo.** Tu tabla dice $S$ para 2 procesos. Si valiera la ley de Amdahl con esa fracción secuencial, ¿cuántos
+# procesos harían falta para una aceleración de 4, y qué aceleración no podría superar ningún número de procesos?

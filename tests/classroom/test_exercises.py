@@ -70,11 +70,12 @@ def test_a_notebook_has_at_least_three_exercises() -> None:
         assert sum(key.startswith(f"{int(notebook)}.") for key in ASKED) >= 3, notebook
 
 
-def test_nothing_written_is_not_attempted_and_kept(lab: Lab) -> None:
-    verdict = labkit.check("1.1", ...)
-    assert verdict.state == "not_attempted" and verdict._repr_markdown_().startswith("○ **1.1**")
+def test_an_attempt_is_kept_and_nothing_written_takes_nothing_back(lab: Lab) -> None:
+    assert labkit.check("4.1", lambda sequential_s, parallel_s, n: 0.5).state == "not_yet"
+    verdict = labkit.check("4.1", ...)
+    assert verdict.state == "not_attempted" and verdict._repr_markdown_().startswith("○ **4.1**")
     (kept,) = lab.progress.list("check")
-    assert (kept["exercise"], kept["state"]) == ("1.1", "not_attempted")
+    assert (kept["exercise"], kept["state"]) == ("4.1", "not_yet")
 
 
 def test_hints_come_one_after_the_other_and_the_last_stays(lab: Lab) -> None:
