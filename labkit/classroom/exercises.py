@@ -24,6 +24,7 @@ from labkit.lab import current
 from labkit.runner import ROOT
 
 RIGHT, NOT_YET, NOT_ATTEMPTED = "right", "not_yet", "not_attempted"
+VERDICT = "application/vnd.labkit.verdict+json"  # as which an executed notebook keeps it
 _SIGNS = {RIGHT: "✔", NOT_YET: "✘", NOT_ATTEMPTED: "○"}
 _IDLE = {"RESUME", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "NOP", "COPY_FREE_VARS"}
 
@@ -45,8 +46,9 @@ class Verdict:
     reason: str
     message: str
 
-    def _repr_markdown_(self) -> str:
-        return f"{_SIGNS[self.state]} **{self.exercise}** {self.message}"
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        text = f"{_SIGNS[self.state]} **{self.exercise}** {self.message}"
+        return {"text/markdown": text, "text/plain": text, VERDICT: dataclasses.asdict(self)}
 
 
 @dataclasses.dataclass

@@ -73,7 +73,7 @@ def test_a_notebook_has_at_least_three_exercises() -> None:
 def test_an_attempt_is_kept_and_nothing_written_takes_nothing_back(lab: Lab) -> None:
     assert labkit.check("4.1", lambda sequential_s, parallel_s, n: 0.5).state == "not_yet"
     verdict = labkit.check("4.1", ...)
-    assert verdict.state == "not_attempted" and verdict._repr_markdown_().startswith("○ **4.1**")
+    assert verdict.state == "not_attempted" and verdict._repr_mimebundle_()["text/markdown"].startswith("○ **4.1**")
     (kept,) = lab.progress.list("check")
     assert (kept["exercise"], kept["state"]) == ("4.1", "not_yet")
 
