@@ -61,10 +61,8 @@ def typed(source: Path, given: Mapping[str, Any]) -> dict[str, Any]:
             faults.append(f"it has no parameter {name!r}" + (f", perhaps {near[0]!r} is meant" if near else ""))
             continue
         if isinstance(value, str) and not (isinstance(known[name], str) and not value.startswith(("'", '"'))):
-            try:
+            with contextlib.suppress(ValueError, SyntaxError):  # else it is a text without its quotes
                 value = ast.literal_eval(value)
-            except (ValueError, SyntaxError):
-                pass  # a text without its quotes
         default = known[name]
         if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
@@ -195,9 +193,10 @@ def verify(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, li
         now = {row["n_workers"]: row for row in after["results"].get("tables", {}).get(engine, [])}
         for row in rows:
             other = now.get(row["n_workers"])
-            if other is None or row["spread"] is None or other["spread"] is None:
+            if other is None:
                 continue
-            overlap = row["spread"][0] <= other["spread"][1] and other["spread"][0] <= row["spread"][1]
+            old, new = row["spread"], other["spread"]
+            overlap = old["low"] <= new["high"] and new["low"] <= old["high"]
             lines.append(
                 f"{engine}, {row['n_workers']} workers: {row['speedup']:.2f} before, {other['speedup']:.2f} now"
             )
