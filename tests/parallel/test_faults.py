@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -35,7 +37,7 @@ from labkit.parallel.faults import (
 )
 from labkit.parallel.head import ray_environment, start_head, stop_head
 from labkit.parallel.ray_crew import RayCrew, cpu_share, n_places
-from labkit.parallel.service import end_service, log_tail, outliving, start_service
+from labkit.parallel.service import end_service, free_port, log_tail, outliving, start_service
 from labkit.parallel.tasks import Task, TaskEvent
 from labkit.pipeline import Job, train
 from tests.learning.blocks import block
@@ -190,9 +192,9 @@ def test_a_slowed_worker_is_stopped_again_and_again_and_runs_on_afterwards(tmp_p
 
 
 def test_a_fault_whose_moment_never_came_is_told() -> None:
-    with engine("sequential")(Toy, (), {}, 1) as crew, pytest.raises(InvalidArgument, match="never struck: 2 tasks"):
-        with inject(KillWorker(at_task=3)):
-            dispatch([Task(f"t{i}", "times", 1.0) for i in range(2)], crew)
+    tasks, told = [Task(f"t{i}", "times", 1.0) for i in range(2)], pytest.raises(InvalidArgument, match="2 tasks began")
+    with engine("sequential")(Toy, (), {}, 1) as crew, told, inject(KillWorker(at_task=3)):
+        dispatch(tasks, crew)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +227,8 @@ class Kept:
     def load(self, key): return pickle.loads((folder / key).read_bytes()) if (folder / key).exists() else None
     def save(self, key, value): (folder / key).write_bytes(pickle.dumps(value))
 if __name__ == "__main__":
-    with engine("processes")(Toy, (), {}, 2) as crew, inject(KillDriver(record=folder / "fault", at_share=0.5)) as report:
+    fault = KillDriver(record=folder / "fault", at_share=0.5)
+    with engine("processes")(Toy, (), {}, 2) as crew, inject(fault) as report:
         results = dispatch([Task(f"t{i}", "sleep", 0.05) for i in range(8)], crew, checkpoint=Kept())
     print(json.dumps([results, report.noticed_s, report.recovered_s, report.lost_s, len(report.events)]))
 """
@@ -276,17 +279,25 @@ def three_nodes(ray_cluster: LabFolder, tmp_path_factory: pytest.TempPathFactory
         detach()
         for node in nodes:
             end_service(node)
+        for scratch in Path(tempfile.gettempdir()).glob(f"labkit-node-{head.address.rpartition(':')[2]}-*"):
+            shutil.rmtree(scratch, ignore_errors=True)
         stop_head(folder)
         attach(ray_cluster)
 
 
 def started_node(folder: LabFolder, address: str) -> psutil.Process:
+    # A folder of its own, since two that start at once would take the same names for their sockets; and ports, since a
+    # raylet waits only 15 s for its agents to choose some.
+    name = f"{address.rpartition(':')[2]}-{time.time_ns() % 10**9}"
     command = [
         sys.executable, "-m", "ray.scripts.scripts", "start", f"--address={address}", "--block", "--num-cpus=1",
         "--object-store-memory=80000000", "--min-worker-port=0", "--max-worker-port=0", "--disable-usage-stats",
+        f"--temp-dir={tempfile.gettempdir()}/labkit-node-{name}",
+        *(f"--{kind}-port={free_port()}" for kind in (
+            "metrics-export", "runtime-env-agent", "dashboard-agent-grpc", "dashboard-agent-listen")),
     ]  # fmt: skip
     return start_service(
-        command, log=folder.logs / f"node-{time.time_ns()}.log", ready=lambda: True, timeout_s=60.0, name="A Ray node",
+        command, log=folder.logs / f"node-{name}.log", ready=lambda: True, timeout_s=60.0, name="A Ray node",
         with_parent=True, environment=ray_environment(folder),
     )  # fmt: skip
 
@@ -302,7 +313,7 @@ def test_a_store_that_is_filled_says_so_and_lets_small_results_pass(three_nodes:
             assert dispatch([Task(f"t{i}", "times", float(i)) for i in range(3)], crew) == [0.0, 1.0, 2.0]
         assert "MB put into a store of 80 MB: then it was full" in report.said
 
-        with pytest.raises(TaskFailed, match="could not bring a result.*full"), inject(FillStore()):
+        with pytest.raises(TaskFailed, match=r"could not bring a result.*full"), inject(FillStore()):
             dispatch([Task("big", "zeros", 4_000_000)], crew)
 
 
@@ -321,9 +332,9 @@ def test_a_node_that_dies_and_leaves_no_room_is_told_and_fewer_workers_finish(
     gate, kept = tmp_path / "gate", Kept()
     tasks = [Task(f"wait-{i}", "wait_for", str(gate)) for i in range(3)]
     reason = "2 actors of 1 CPUs each need 2 CPUs, and 1 are left on 1 living nodes: room for 1"
-    with RayCrew(Toy, (), {}, 2, n_cpus=1.0) as crew, pytest.raises(NotEnoughResources, match=reason):
-        with inject(KillNode(at_task=2)) as report:
-            dispatch(tasks, crew, on_event=lambda event: gate.touch(), checkpoint=kept)
+    told = pytest.raises(NotEnoughResources, match=reason)
+    with RayCrew(Toy, (), {}, 2, n_cpus=1.0) as crew, told, inject(KillNode(at_task=2)) as report:
+        dispatch(tasks, crew, on_event=lambda event: gate.touch(), checkpoint=kept)
     assert report.noticed_s is not None and report.recovered_s is None
     assert 1 <= len(kept) <= 2
     with pytest.raises(NotEnoughResources, match="room for 1"):
@@ -333,9 +344,9 @@ def test_a_node_that_dies_and_leaves_no_room_is_told_and_fewer_workers_finish(
 
 
 def test_the_node_of_this_program_is_not_killed_but_named(three_nodes: LabFolder) -> None:
-    with RayCrew(Toy, (), {}, 2) as crew, pytest.raises(ClusterError, match="would take it with them"):
-        with inject(KillNode()):
-            dispatch([Task("t", "times", 1.0)], crew)
+    told = pytest.raises(ClusterError, match="would take it with them")
+    with RayCrew(Toy, (), {}, 1) as crew, told, inject(KillNode()):
+        dispatch([Task("t", "times", 1.0)], crew)
 
 
 def test_a_lost_head_is_told(three_nodes: LabFolder, tmp_path: Path) -> None:
