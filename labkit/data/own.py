@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar
 
 import polars as pl
@@ -18,13 +18,13 @@ MAX_CLASSES = 100
 BLOCK, DRAW, LABEL = f"{RESERVED}block", f"{RESERVED}draw", f"{RESERVED}label"
 _STORED = {"number": pl.Float64(), "boolean": pl.Boolean(), "category": pl.String(), "date": pl.Datetime("us")}
 _MAX_COUNTED = 1_000_000  # categories of one column: all are in memory at once while they are counted
-_N_BLOCKS = 1000
+_N_BLOCKS, _N_FIRST = 1000, 10_000
 _FORMS = {
     "iso": (r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}", "%Y-%m-%d", "YYYY-MM-DD"),
     "dmy": (r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}", "%d-%m-%Y", "DD/MM/YYYY"),
     "mdy": (r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}", "%m-%d-%Y", "MM/DD/YYYY"),
 }
-_WORDS = dict.fromkeys(("true", "t", "yes", "y", "sí", "si"), True) | dict.fromkeys(("false", "f", "no", "n"), False)
+_YES, _NO = ("true", "t", "yes", "y", "sí", "si"), ("false", "f", "no", "n")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +130,9 @@ class Table:
     def typed(self, schema: Mapping[str, pl.DataType], *, only_known: bool = False) -> list[pl.Expr]:
         """Return columns in their types, label and its number too, from any others; what does not fit is null."""
         found = [
-            pl.col(name) if schema[name] == _STORED[type_] else _parsed(pl.col(name).cast(pl.String), type_, form)
+            (
+                pl.col(name) if schema[name] == _STORED[type_] else _parsed(pl.col(name).cast(pl.String), type_, form)
+            ).alias(name)
             for name, type_, form in self.columns
         ]
         if only_known:
@@ -189,6 +191,12 @@ class Inspection:
         faults = [f"{column.name} {column.fault}" for column in self.columns if column.fault]
         if not self.table.columns:
             faults.append("no column is left to learn from")
+        features = [*self.table.numeric, *self.table.categorical]
+        faults += [
+            f"{name} is also what a feature made of a date is called"
+            for name in set(features)
+            if features.count(name) > 1
+        ]
         if faults:
             raise InvalidData(
                 f"{'; '.join(faults)}. Correct the source, or say what a column is by --types"
@@ -255,23 +263,24 @@ def inspect(
             raise InvalidArgument(f"There is no column {name!r}. {near}There are: {', '.join(names)}.")
     if target in (time_column, *types) or not set(types.values()) <= set(TYPES):
         raise InvalidArgument(f"Columns other than the target are {', '.join(TYPES)}; not {types}.")
-    measures = [pl.struct(_measures(pl.col(name))).alias(name) for name in names]
-    n_rows, *measured = collect(source.rows.select(pl.len().alias(BLOCK), *measures)).row(0)
+    _, first = _measured(source.rows.head(_N_FIRST), names, names)
+    dated = [
+        name for name in names if first[name]["date"] or not first[name]["filled"] or "date" in types.get(name, "")
+    ]
+    n_rows, measured = _measured(source.rows, names, dated)
     if not n_rows:
         raise InvalidData("There are column names and no rows below them: give a file that has rows.")
-    columns = {
-        name: _inferred(name, found, n_rows, types.get(name, "")) for name, found in zip(names, measured, strict=True)
-    }
-    numeric = measured[names.index(target)]["number"] == measured[names.index(target)]["filled"]
+    columns = {name: _inferred(name, measured[name], n_rows, types.get(name, "")) for name in names}
+    numeric = measured[target]["number"] == measured[target]["filled"]
     counts = _classes(source, columns[target], numeric)
     columns[target] = dataclasses.replace(columns[target], type="target", form="", note="", fault="")
-    if time_column and columns[time_column].type != "date":
-        fault = f"is {columns[time_column].type}, and the time column must be a date"
-        columns[time_column] = dataclasses.replace(columns[time_column], fault=fault)
+    if time_column and (columns[time_column].type != "date" or columns[time_column].fault):
+        fault = columns[time_column].fault or f"is {columns[time_column].type}, and the time column must be a date"
+        columns[time_column], time_column = dataclasses.replace(columns[time_column], fault=fault), None
     used = tuple((c.name, c.type, c.form) for c in columns.values() if c.type not in ("target", "ignore"))
     table = Table(used, target, numeric, tuple(counts), time_column)
     found = Inspection(source, table, tuple(columns.values()), n_rows, 0, counts)
-    if not time_column or columns[time_column].fault:
+    if not time_column:
         return found
     timed = dict(collect(found.rows().group_by(LABEL).len()).iter_rows())
     n_without_time = found.n_used - sum(timed.values())
@@ -306,18 +315,25 @@ def label_of(target: str, numeric: bool) -> pl.Expr:
     return pl.when(whole == number).then(whole.cast(pl.String)).otherwise(number.cast(pl.String))
 
 
-def _measures(text: pl.Expr) -> list[pl.Expr]:
-    """Return what inference wants to know of a column, each found in one pass over batches."""
-    dates = {form: _parsed(text, "date", form).is_not_null() for form in _FORMS}
+def _measured(rows: pl.LazyFrame, names: Collection[str], dated: Collection[str]) -> tuple[int, dict[str, Any]]:
+    """Return the number of rows, and of each column what inference wants to know, found in one pass over batches."""
+    measures = [pl.struct(_measures(pl.col(name), name in dated)).alias(name) for name in names]
+    n_rows, *found = collect(rows.select(pl.len().alias(BLOCK), *measures)).row(0)
+    return n_rows, dict(zip(names, found, strict=True))
+
+
+def _measures(text: pl.Expr, dated: bool) -> list[pl.Expr]:
+    # Dates are dear to look for: only columns that hold one among their first values, or nothing yet, are asked.
+    dates = {form: _parsed(text, "date", form).is_not_null() if dated else pl.lit(False) for form in _FORMS}
     number, some_date = text.str.strip_chars().cast(pl.Float64, strict=False), pl.any_horizontal(*dates.values())
     found = {
         "filled": text.count(),
-        "distinct": text.drop_nulls().approx_n_unique(),
+        "distinct": text.approx_n_unique() - text.is_null().any().cast(pl.UInt32),
         "number": number.count(),
         "infinite": number.is_infinite().sum(),
         "boolean": _parsed(text, "boolean", "").count(),
         "date": some_date.sum(),
-        "other": text.filter(number.is_null() & ~some_date & text.is_not_null()).first(),
+        "other": pl.when(number.is_null() & ~some_date).then(text).min(),
         **{form: fits.sum() for form, fits in dates.items()},
     }
     return [measure.alias(what) for what, measure in found.items()]
@@ -391,7 +407,8 @@ def _parsed(text: pl.Expr, type_: str, form: str) -> pl.Expr:
         number = text.str.strip_chars().cast(pl.Float64, strict=False)
         return pl.when(number.is_finite()).then(number)
     if type_ == "boolean":
-        return text.str.to_lowercase().replace_strict(_WORDS, default=None, return_dtype=pl.Boolean)
+        word = text.str.to_lowercase()
+        return pl.when(word.is_in(_YES)).then(True).when(word.is_in(_NO)).then(False)
     if type_ == "category":
         return text
     # Dates with an optional time of day, to the minute, as it is written, whatever its zone.

@@ -32,6 +32,7 @@ _ROWS_A_DAY = 1_000  # 897 on average
 _MEMORY_BYTES = 250_000_000  # to read the source, however few of its days are asked for
 _MEMORY_BYTES_A_ROW = 1_000  # while the tables are joined
 _DISK_BYTES_A_ROW = 50  # as Parquet: 30 in large shards, more in small ones
+_OWN_MEMORY_BYTES = 600_000_000  # batches on their way through Polars, however long the file
 _OWN_VERSION = 1  # raise it with any change of how a user's own rows are read or stored
 _MANIFEST = "manifest.json"
 _PARTS = ("train", "valid", "test")
@@ -221,12 +222,12 @@ def prepare_own(
             return dataset
         except (UnknownName, InvalidData):  # not there yet, or no longer whole
             shutil.rmtree(folder / key, ignore_errors=True)
-        _check_room(folder, _MEMORY_BYTES, path.stat().st_size * (2 + scale), scale)
+        _check_room(folder, _OWN_MEMORY_BYTES, path.stat().st_size * (2 + scale), scale)
         tell("look at the columns", 0.0)
         found = own.inspect(open_source(path, scratch), target, time_column, types)
         found.check()
         n_bytes = found.n_used * sum(32 if type_ == "category" else 8 for _, type_, _ in found.table.columns)
-        memory = _MEMORY_BYTES + 4 * n_bytes // n_shards
+        memory = _OWN_MEMORY_BYTES + 4 * n_bytes // n_shards
         summary = [*found.summary(), f"Memory: about {memory / 1e9:.1f} GB to prepare, in {n_shards} shards"]
         (on_summary or len)(summary)
         _check_room(folder, memory, 0, scale)

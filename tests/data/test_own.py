@@ -164,6 +164,15 @@ def test_a_type_that_there_is_not_and_one_of_the_target_are_refused(tmp_path, ty
 def test_a_time_column_that_is_no_date_is_refused(tmp_path):
     with pytest.raises(InvalidData, match="grupo is category, and the time column must be a date"):
         looked_at(tmp_path, owned.frame(50), "late", time_column="grupo").check()
+    mixed = pl.Series(["2024-01-31", "31/01/2024"] * 25)
+    with pytest.raises(InvalidData, match="día mixes ways of writing dates"):
+        looked_at(tmp_path, owned.frame(50).with_columns(día=mixed), "late", time_column="día").check()
+
+
+def test_a_column_called_like_a_feature_of_a_date_is_refused(tmp_path):
+    rows = owned.frame(50).with_columns(pl.lit(1.0).alias("día[month]") + pl.col("x"))
+    with pytest.raises(InvalidData, match=r"día\[month\] is also what a feature made of a date is called"):
+        looked_at(tmp_path, rows, "late").check()
 
 
 def test_names_without_rows_are_refused(tmp_path):
