@@ -41,8 +41,8 @@ notebooks: install-dev ## build the notebooks of each language from their source
 
 lock: install-dev ## resolve pyproject.toml into locks/; LOCK=--upgrade takes newer versions
 	@$(COMPILE) --group setup -o locks/uv.txt
-	@$(COMPILE) pyproject.toml --extra engines -o locks/lab.txt
-	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra dev --constraints locks/lab.txt -o locks/dev.txt
+	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra s3 --extra dev -o locks/dev.txt
+	@$(COMPILE) pyproject.toml --extra engines --constraints locks/dev.txt -o locks/lab.txt
 
 system-deps: ## install the system packages of the tests (Debian, Ubuntu)
 	@sh setup/system-deps.sh

@@ -122,15 +122,36 @@ class Lab:
         scale: int = 1,
         n_shards: int = 8,
         plan: str = "balanced",
+        data: str | None = None,
+        target: str | None = None,
+        time_column: str | None = None,
+        types: Mapping[str, str] | None = None,
+        on_summary: Callable[[Sequence[str]], None] | None = None,
         on_progress: Progress | None = None,
     ) -> Dataset:
-        """Prepare the flights, or load what is prepared already."""
-        from labkit.data.prepare import prepare
+        """Prepare the flights, or your own `data` with a `target`; or load what is prepared already.
 
-        with self.folder.lease("data", "prepare the flights").acquired(wait_s=600.0):
-            return prepare(
-                self.folder.data, days=days, scale=scale, n_shards=n_shards, plan=plan, on_progress=on_progress
-            )
+        Parameters are those of `labkit.data.prepare.prepare` and `prepare_own`.
+        """
+        from labkit.data.prepare import prepare, prepare_own
+
+        if (data is None) != (target is None) or (data is not None and days is not None):
+            raise InvalidArgument("Your own data need a path or URL and a target, and no days: those are of flights.")
+        with self.folder.lease("data", "prepare data").acquired(wait_s=600.0):
+            if data is None or target is None:
+                return prepare(
+                    self.folder.data, days=days, scale=scale, n_shards=n_shards, plan=plan, on_progress=on_progress
+                )
+            return prepare_own(
+                self.folder.data, data, target, time_column=time_column, types=types, scale=scale, n_shards=n_shards,
+                plan=plan, on_summary=on_summary, on_progress=on_progress,
+            )  # fmt: skip
+
+    def load(self, key: str) -> Dataset:
+        """Load what was prepared under a key."""
+        from labkit.data.prepare import load
+
+        return load(self.folder.data, key)
 
     def train(
         self,

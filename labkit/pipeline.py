@@ -66,7 +66,7 @@ class Job:
                 "train_model",
                 fit,
                 (name := _block_name(fit),),
-                cost_s(fit, self.blocks[name].n_rows, len(self.valid.names), calibration),
+                cost_s(fit, self.blocks[name].n_rows, len(self.valid.names), calibration, self.valid.n_classes),
             )
             for fit in self.fits
         ]
@@ -219,6 +219,7 @@ def train_run(
     check_workers(n_workers)
     names = [recipe.name for recipe in catalogue(recipes)]
     what = {"recipes": names, "by": by, "days": dataset.n_days, "scale": dataset.scale, "synthetic": dataset.synthetic}
+    what |= dataset.origin
     tell = on_progress or (lambda *_: None)
     if resume:
         run = runs.get(resume)
@@ -303,6 +304,5 @@ def _members(fits: Sequence[Fit], trained: Sequence[Trained], y: np.ndarray) -> 
 
 
 def _joined(blocks: Sequence[FeatureBlock]) -> FeatureBlock:
-    return FeatureBlock(
-        np.concatenate([block.X for block in blocks]), np.concatenate([block.y for block in blocks]), blocks[0].names
-    )
+    X, y = (np.concatenate([getattr(block, part) for block in blocks]) for part in "Xy")
+    return dataclasses.replace(blocks[0], X=X, y=y)

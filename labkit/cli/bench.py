@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import typer
 from labkit import host
 from labkit.cli.app import app
 from labkit.cli.options import Days, Engine, Json, RayPort, Recipes, Rounds, Scale, Workers, names, numbers
-from labkit.cli.show import console, progress, show_json, show_speedups
+from labkit.cli.own import Data, Target, TimeColumn, Types, own_data
+from labkit.cli.show import console, progress, show_json, show_speedups, show_summary
 from labkit.errors import InvalidArgument
 from labkit.lab import Lab, start
 from labkit.learning.recipes import catalogue
@@ -28,6 +30,10 @@ def bench(
     workers: Workers = str(QUICK["workers"]),
     rounds: Rounds = int(str(QUICK["rounds"])),
     days: Days = None,
+    data: Data = None,
+    target: Target = None,
+    time_column: TimeColumn = None,
+    types: Types = None,
     full: bool = typer.Option(False, "--full", help="All days, 1, 2, 4 and 8 workers, 6 rounds: what make bench runs."),
     scale: Scale = 1,
     engine: Engine = "ray",
@@ -47,10 +53,10 @@ def bench(
     """
     from labkit.scaling.latency import n_shards
 
-    lab = start()
+    lab, own = start(), own_data(data, target, time_column, types, days)
     if full:
         workers, rounds, days = "1,2,4,8", 6, days
-    elif days is None:
+    elif days is None and not own:
         days = int(str(QUICK["days"]))
     counts = numbers(workers, "Numbers of workers")
     check_protocol((engine,), counts, rounds)
@@ -59,7 +65,7 @@ def bench(
     with using_cluster(lab, ray_port) if engine == "ray" else contextlib.nullcontext():
         record = run_benchmark(
             lab, workers=counts, rounds=rounds, days=days, scale=scale, engine=engine,
-            recipes=names(recipes), latency_s=latency_s, weak=weak, timeout_s=timeout_s, quiet=as_json,
+            recipes=names(recipes), latency_s=latency_s, weak=weak, timeout_s=timeout_s, own=own, quiet=as_json,
         )  # fmt: skip
     if as_json:
         show_json(record)
@@ -79,6 +85,7 @@ def run_benchmark(
     latency_s: float | None = None,
     weak: bool = False,
     timeout_s: float = 7200.0,
+    own: Mapping[str, Any] | None = None,
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Run the notebook as a run; return its record."""
@@ -89,16 +96,20 @@ def run_benchmark(
     chosen = [recipe.name for recipe in catalogue(recipes)]
     source = notebook(NOTEBOOK, lab.settings.lang)
     with NotebookRunner() as runner:
-        with progress("Flights", quiet=quiet) as tell:
-            dataset = lab.prepare(days=days, scale=scale, n_shards=n_shards(latency_s), on_progress=tell)
+        with progress("Data" if own else "Flights", quiet=quiet) as tell:
+            dataset = lab.prepare(
+                days=days, scale=scale, n_shards=n_shards(latency_s), on_progress=tell, on_summary=show_summary,
+                **(own or {}),
+            )  # fmt: skip
         check_memory(2 * max(workers), dataset.n_rows * len(dataset.encoder.names) * 4)
         asked = {
             "workers": list(workers), "rounds": rounds, "days": days, "scale": scale, "engine": engine,
             "recipes": chosen, "latency_s": latency_s, "weak": weak,
         }  # fmt: skip
-        run = lab.runs.start("benchmark", NOTEBOOK, asked, 0, dataset.digest, [host.fingerprint()])
+        run = lab.runs.start("benchmark", NOTEBOOK, asked | dataset.origin, 0, dataset.digest, [host.fingerprint()])
         target = lab.folder.runs / f"{run.id}.ipynb"
         given = {**asked, "lang": lab.settings.lang, "run_id": run.id, "home": str(lab.settings.home)}
+        given |= {"key": dataset.key} if own else {}  # not the address: it may hold secrets, and is not fetched twice
         try:
             with progress("Benchmark", quiet=quiet) as tell:
                 runner.run(
@@ -155,7 +166,7 @@ def show_benchmark(record: dict[str, Any], lang: str) -> None:
             console.print(explain(found, lang), highlight=False, markup=False)
     console.print(
         f"{machine['cpu_model']} · {machine['usable_cpus']} CPUs, {machine['physical_cores']} cores · host"
-        f" {machine['digest']} · results {results['digest']} · flights {record['data_digest'][:12]}",
+        f" {machine['digest']} · results {results['digest']} · data {record['data_digest'][:12]}",
         highlight=False,
     )
     starts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in results["start_up_s"].items())

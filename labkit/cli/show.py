@@ -42,6 +42,12 @@ def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]],
     console.print(table)
 
 
+def show_summary(lines: Sequence[str]) -> None:
+    """Print what was found in a user's own data, on standard error: it comes before the work, whatever is asked for."""
+    for line in lines:
+        errors.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 def show_speedups(title: str, rows: Sequence[SpeedupRow], lang: str) -> None:
     """Print a speedup table."""
     from labkit.classroom.plots import format_table

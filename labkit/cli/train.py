@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from typing import Any
 
 import typer
@@ -10,7 +11,8 @@ import typer
 from labkit.cli.app import app
 from labkit.cli.bench import using_cluster
 from labkit.cli.options import Days, Engine, Json, RayPort, Recipes, Scale, names
-from labkit.cli.show import console, progress, show_json
+from labkit.cli.own import Data, Target, TimeColumn, Types, own_data
+from labkit.cli.show import console, progress, show_json, show_summary
 from labkit.lab import Lab, start
 from labkit.parallel.engines import check_workers
 from labkit.parallel.engines import engine as engine_class
@@ -20,6 +22,10 @@ from labkit.parallel.head import DEFAULT_PORT
 @app.command()
 def train(
     days: Days = None,
+    data: Data = None,
+    target: Target = None,
+    time_column: TimeColumn = None,
+    types: Types = None,
     scale: Scale = 1,
     engine: Engine = "ray",
     workers: int = typer.Option(None, help="Workers [as many as usable CPUs]."),
@@ -29,10 +35,10 @@ def train(
     ray_port: RayPort = DEFAULT_PORT,
     as_json: Json = False,
 ) -> None:
-    """Train the ensemble on the flights; each finished model is kept, so that a run can be resumed."""
+    """Train the ensemble on the flights or your own data; each finished model is kept, so that a run can be resumed."""
     from labkit.learning.recipes import catalogue
 
-    lab = start()
+    lab, own = start(), own_data(data, target, time_column, types, days)
     engine_class(engine)
     catalogue(names(recipes))
     if workers is not None:
@@ -40,7 +46,7 @@ def train(
     with using_cluster(lab, ray_port) if engine == "ray" else contextlib.nullcontext():
         record = train_with_progress(
             lab, days=days, scale=scale, engine=engine, n_workers=workers, recipes=names(recipes), by=by, resume=resume,
-            quiet=as_json,
+            own=own, quiet=as_json,
         )  # fmt: skip
     if as_json:
         show_json(record)
@@ -49,11 +55,12 @@ def train(
 
 
 def train_with_progress(
-    lab: Lab, *, days: int | None, scale: int = 1, quiet: bool = False, **choices: Any
-) -> dict[str, Any]:
-    """Prepare, train, and show both; return the run's record."""
-    with progress("Flights", quiet=quiet) as tell:
-        dataset = lab.prepare(days=days, scale=scale, on_progress=tell)
+    lab: Lab, *, days: int | None, scale: int = 1, own: Mapping[str, Any] | None = None, quiet: bool = False,
+    **choices: Any,
+) -> dict[str, Any]:  # fmt: skip
+    """Prepare the flights or a user's own data, train, and show both; return the run's record."""
+    with progress("Data" if own else "Flights", quiet=quiet) as tell:
+        dataset = lab.prepare(days=days, scale=scale, on_progress=tell, on_summary=show_summary, **(own or {}))
     with progress("Training", quiet=quiet) as tell:
         return lab.train(dataset, on_progress=tell, **choices)
 
@@ -63,4 +70,4 @@ def show_training(record: dict[str, Any]) -> None:
     results = record["results"]
     scores = ", ".join(f"{name} {value:.4f}" for name, value in results["scores"].items())
     console.print(f"Model {results['model']} of run {record['id']}: {scores}", highlight=False)
-    console.print(f"Digest of its votes on the validation days: {results['digest']}", highlight=False)
+    console.print(f"Digest of its votes on the validation rows: {results['digest']}", highlight=False)

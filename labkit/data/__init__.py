@@ -1,1 +1,1 @@
-"""Data: real flights, the schema they fit, the days they are split by, shards that hold them, features made of them."""
+"""Data: real flights or a user's own file, its schema, the days it is split by, shards, the features made of them."""

@@ -14,6 +14,8 @@ from labkit.errors import InvalidData
 if TYPE_CHECKING:  # a process that only trains gets blocks, and need not load Polars
     import polars as pl
 
+    from labkit.data.own import Table
+
 NUMERIC = (
     "month", "dep_minute", "arr_minute", "distance", "dest_lat", "dest_lon", "dest_alt", "dest_tz",
     "temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure", "visib",
@@ -32,14 +34,17 @@ class FeatureBlock:
     X : ndarray of float32, shape (n_rows, n_features)
         In C order; NaN where a value is missing or a category was not seen in training.
     y : ndarray of uint8, shape (n_rows,)
-        1 for late, 0 for not; shape (0,) where the outcome is not known yet.
+        1 for late, 0 for not, or the number of any other class; shape (0,) where the outcome is not known yet.
     names : tuple of str
         One a column of `X`.
+    n_classes : int
+        From 2 on, whether or not all of them occur in these rows.
     """
 
     X: np.ndarray
     y: np.ndarray
     names: tuple[str, ...]
+    n_classes: int = 2
 
     @property
     def n_rows(self) -> int:
@@ -63,10 +68,16 @@ class Encoder:
         Columns taken as they are.
     categories : dict of str to tuple of str
         For each categorical column its categories; a category's place is its code.
+    table : Table, optional
+        What a user's own rows are; None for flights.
+    grouped : tuple of str
+        Categorical columns of own data whose rare categories share one more code, those never seen too.
     """
 
     numeric: tuple[str, ...]
     categories: dict[str, tuple[str, ...]]
+    table: Table | None = None
+    grouped: tuple[str, ...] = ()
 
     @classmethod
     def fit(
@@ -94,6 +105,11 @@ class Encoder:
         return (*self.numeric, *self.categories)
 
     @property
+    def n_classes(self) -> int:
+        """Number of classes: late and punctual, or those of the user's own target."""
+        return 2 if self.table is None else len(self.table.classes)
+
+    @property
     def categorical(self) -> tuple[int, ...]:
         """Places of the features that are codes of categories."""
         return tuple(range(len(self.numeric), len(self.names)))
@@ -104,7 +120,7 @@ class Encoder:
         Parameters
         ----------
         frame : polars.DataFrame
-            From `labkit.data.flights.clean`, with or without the target.
+            From `labkit.data.flights.clean` or `Table.clean`, with or without the target.
 
         Raises
         ------
@@ -115,22 +131,27 @@ class Encoder:
 
         from labkit.data.schema import TARGET
 
+        target = TARGET if self.table is None else self.table.target_code
         missing = [name for name in self.names if name not in frame.columns]
         if missing:
             raise InvalidData(f"Features need the columns {', '.join(missing)}: clean the rows before encoding them.")
         numbers = [pl.col(name).cast(pl.Float32) for name in self.numeric]
         codes = [
-            pl.col(name).replace_strict(list(values), list(range(len(values))), default=None, return_dtype=pl.Float32)
+            pl.col(name).replace_strict(
+                [*values, None], [*range(len(values)), None], return_dtype=pl.Float32,
+                default=float(len(values)) if name in self.grouped else None,
+            )
             for name, values in self.categories.items()
-        ]
+        ]  # fmt: skip
         columns = frame.select(*numbers, *codes).fill_null(float("nan"))
         X = np.ascontiguousarray(columns.to_numpy(order="c"), dtype=np.float32)
-        y = frame[TARGET].to_numpy().astype(np.uint8) if TARGET in frame.columns else np.empty(0, np.uint8)
-        return FeatureBlock(X, y, self.names)
+        y = frame[target].to_numpy().astype(np.uint8) if target in frame.columns else np.empty(0, np.uint8)
+        return FeatureBlock(X, y, self.names, self.n_classes)
 
     def to_json(self) -> str:
         """Return the encoder as JSON."""
-        return json.dumps({"numeric": self.numeric, "categories": self.categories})
+        own = {"table": dataclasses.asdict(self.table), "grouped": self.grouped} if self.table else {}
+        return json.dumps({"numeric": self.numeric, "categories": self.categories, **own})
 
     @classmethod
     def from_json(cls, text: str) -> Encoder:
@@ -144,6 +165,11 @@ class Encoder:
         try:
             found = json.loads(text)
             categories = {name: tuple(map(str, values)) for name, values in found["categories"].items()}
-            return cls(tuple(map(str, found["numeric"])), categories)
+            numeric = tuple(map(str, found["numeric"]))
+            if "table" not in found:
+                return cls(numeric, categories)
+            from labkit.data.own import Table
+
+            return cls(numeric, categories, Table.from_dict(found["table"]), tuple(map(str, found["grouped"])))
         except (ValueError, TypeError, LookupError, AttributeError) as fault:
             raise InvalidData("This is not an encoder that labkit wrote: prepare the data again.") from fault

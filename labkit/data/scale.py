@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 import numpy as np
 
+from labkit.data.split import Block
 from labkit.errors import InvalidArgument
 
 MAX_SCALE = 1000  # 2.6e8 rows
 
 
-def bootstrap_days(days: Sequence[date], scale: int, seed: int) -> list[list[date]]:
+def bootstrap_days(days: Sequence[Block], scale: int, seed: int) -> list[list[Block]]:
     """Draw years of days.
 
     Parameters

@@ -18,7 +18,7 @@ from labkit.errors import InvalidArgument, InvalidData
 from labkit.files.urls import read_url, write_url
 
 # What is never cut in two: a real day, a drawn one with the number of its draw, or any other key, a carrier for one.
-Day = TypeVar("Day", date, tuple[date, int], str)
+Day = TypeVar("Day", date, tuple[date, int], tuple[int, int], str)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -69,19 +69,32 @@ def whole_folder(path: str | Path) -> Iterator[Path]:
         If it cannot be written there, or `path` holds something already.
     """
     path = Path(path)
-    with clear_errors(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(path.parent)
-        scratch = path.parent / _scratch_name()
-        scratch.mkdir()
-    try:
+    with scratch_folder(path.parent) as scratch:
         yield scratch
         with clear_errors(path):
             os.rename(scratch, path)
             _sync_folder(path.parent)
-    except BaseException:
+
+
+@contextlib.contextmanager
+def scratch_folder(parent: str | Path) -> Iterator[Path]:
+    """Yield an empty folder that vanishes after the block; of a program that was killed, with the next one made there.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be made there.
+    """
+    parent = Path(parent)
+    with clear_errors(parent):
+        parent.mkdir(parents=True, exist_ok=True)
+        _sweep(parent)
+        scratch = parent / _scratch_name()
+        scratch.mkdir()
+    try:
+        yield scratch
+    finally:
         shutil.rmtree(scratch, ignore_errors=True)
-        raise
 
 
 @contextlib.contextmanager

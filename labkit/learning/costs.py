@@ -22,7 +22,9 @@ REFERENCE_FEATURES = 24
 _EXPONENTS = {"hgb": (0.8, 1.0), "forest": (1.15, 0.5), "extra": (1.15, 0.5), "logistic": (1.0, 1.0)}
 
 
-def cost_s(fit: Fit, n_rows: int, n_features: int, calibration: Mapping[str, float] | None = None) -> float:
+def cost_s(
+    fit: Fit, n_rows: int, n_features: int, calibration: Mapping[str, float] | None = None, n_classes: int = 2
+) -> float:
     """Estimate the time of one fit.
 
     Parameters
@@ -33,6 +35,8 @@ def cost_s(fit: Fit, n_rows: int, n_features: int, calibration: Mapping[str, flo
         Both at least 1.
     calibration : mapping of str to float, optional
         This host's factors, by recipe, from `calibrate`; a recipe that it lacks counts with factor 1.
+    n_classes : int
+        From 2 on: from 3 on boosting grows a tree for each class, and a linear model has weights for each.
 
     Returns
     -------
@@ -56,6 +60,8 @@ def cost_s(fit: Fit, n_rows: int, n_features: int, calibration: Mapping[str, flo
     by_rows, by_features = _EXPONENTS[fit.recipe.family]
     share = (fit.n_trees or 1) / (fit.recipe.n_trees or 1)
     size: float = (n_rows / REFERENCE_ROWS) ** by_rows * (n_features / REFERENCE_FEATURES) ** by_features
+    if n_classes > 2 and fit.recipe.family in ("hgb", "logistic"):
+        size *= n_classes
     return fit.recipe.reference_s * share * size * (calibration or {}).get(fit.recipe.name, 1.0)
 
 
@@ -73,7 +79,7 @@ def calibrate(
     recipes : iterable of Recipe
         Of a forest, the first part is fitted.
     n_rows : int
-        Size of the sample, at least 1; the whole block if that is smaller.
+        Size of the sample, at least 1; the whole block if that is smaller. A row of each class is always in it.
     seed : int
         Draws the sample.
 
@@ -82,12 +88,14 @@ def calibrate(
     dict of str to float
         Measured over estimated time, by recipe: above 1 is slower than the reference.
     """
-    chosen = np.random.default_rng(seed).permutation(len(block.y))[:n_rows]
+    drawn = np.random.default_rng(seed).permutation(len(block.y))[:n_rows]
+    chosen = np.union1d(drawn, np.unique(block.y, return_index=True)[1])
     sample = dataclasses.replace(block, X=block.X[chosen], y=block.y[chosen])
     first = [fit for fit in plan_fits(tuple(recipes), seed) if fit.part == 0]
     # The faster of two: the first fit of a family pays for its imports too.
     return {
-        fit.recipe.name: min(_measured_s(fit, sample, categorical) for _ in range(2)) / cost_s(fit, *sample.X.shape)
+        fit.recipe.name: min(_measured_s(fit, sample, categorical) for _ in range(2))
+        / cost_s(fit, len(sample.X), sample.X.shape[1], n_classes=block.n_classes)
         for fit in first
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from labkit.errors import InvalidArgument
+from labkit.learning.fitting import probabilities
 from labkit.learning.scores import Scores
 
 
@@ -23,8 +24,8 @@ class Member:
         Its name in the ensemble.
     model : Any
         A fitted scikit-learn classifier.
-    probability : ndarray of float64, shape (n_valid,)
-        Of being late.
+    probability : ndarray of float64, shape (n_valid,) or (n_valid, n_classes)
+        Of being late; of more than two classes one column each.
     scores : Scores
         Of these probabilities.
     """
@@ -51,6 +52,8 @@ class Ensemble:
         Which columns hold codes of categories.
     feature_names : tuple of str
         One a column.
+    n_classes : int
+        From 2 on.
     """
 
     names: tuple[str, ...]
@@ -58,13 +61,17 @@ class Ensemble:
     weights: tuple[float, ...]
     categorical: tuple[int, ...]
     feature_names: tuple[str, ...]
+    n_classes: int = 2
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        """Return probabilities of being late, float64 (n_rows,), for features of shape (n_rows, n_features)."""
+        """Return probabilities, float64, for features of shape (n_rows, n_features).
+
+        Of two classes those of the second (of being late), shape (n_rows,); of more shape (n_rows, n_classes).
+        """
         X = as_features(X, len(self.feature_names))
         if not len(X):
-            return np.zeros(0)
-        return mix(self.weights, (model.predict_proba(X)[:, 1] for model in self.models))
+            return no_probabilities(self.n_classes)
+        return mix(self.weights, (probabilities(model, X, self.n_classes) for model in self.models))
 
 
 def vote(members: Sequence[Member]) -> tuple[float, ...]:
@@ -95,11 +102,13 @@ def vote(members: Sequence[Member]) -> tuple[float, ...]:
 def combine(members: Sequence[Member], categorical: tuple[int, ...], feature_names: tuple[str, ...]) -> Ensemble:
     """Return the ensemble of these members; they vote in this order."""
     names = tuple(member.fit_name for member in members)
-    return Ensemble(names, tuple(member.model for member in members), vote(members), categorical, feature_names)
+    models, weights = tuple(member.model for member in members), vote(members)
+    n_classes = 2 if members[0].probability.ndim == 1 else members[0].probability.shape[1]
+    return Ensemble(names, models, weights, categorical, feature_names, n_classes)
 
 
 def mix(weights: Sequence[float], probabilities: Iterable[np.ndarray]) -> np.ndarray:
-    """Return the weighted mean of probabilities, each of shape (n_rows,), summed in the order given.
+    """Return the weighted mean of probabilities, all of one shape, summed in the order given.
 
     The order decides the last bits, so it is always the recipes'.
 
@@ -126,6 +135,11 @@ def digest(probability: np.ndarray) -> str:
     False
     """
     return hashlib.sha256(np.ascontiguousarray(probability, dtype="<f8").tobytes()).hexdigest()[:16]
+
+
+def no_probabilities(n_classes: int) -> np.ndarray:
+    """Return what is said of no rows."""
+    return np.zeros(0 if n_classes == 2 else (0, n_classes))
 
 
 def as_features(X: np.ndarray, n_features: int) -> np.ndarray:

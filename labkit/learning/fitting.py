@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # a worker that trains needs no Polars
     from labkit.data.features import FeatureBlock
 
 TREES_A_PART = 20
+_MAX_NEWTON_WEIGHTS = 1000
 
 _Result = TypeVar("_Result")
 
@@ -122,25 +123,24 @@ def fit_model(fit: Fit, block: FeatureBlock, categorical: tuple[int, ...]) -> An
     fit : Fit
         What to fit.
     block : FeatureBlock
-        `X` of shape (n_rows, n_features), float32, NaN where missing; `y` of shape (n_rows,), 1 is late.
+        `X` of shape (n_rows, n_features), float32, NaN where missing; `y` of shape (n_rows,), numbers of classes.
     categorical : tuple of int
         Which columns hold codes of categories.
 
     Returns
     -------
     estimator
-        A fitted scikit-learn classifier; `predict_proba(X)[:, 1]` is the probability of being late.
+        A fitted scikit-learn classifier; `probabilities` asks it.
 
     Raises
     ------
     InvalidData
-        If the rows are all late, all punctual, or none.
+        If the rows are all of one class, or none.
     """
-    n_rows, n_late = len(block.y), int(np.count_nonzero(block.y))
-    if not 0 < n_late < n_rows:
+    if len(np.unique(block.y)) < 2:
         raise InvalidData(
-            f"{fit.key}: needs late and punctual flights to learn from, got {n_late:,} late of {n_rows:,}. "
-            "Take more days, or fewer and larger shards."
+            f"{fit.key}: needs rows of two classes to learn from, late and punctual for one, got {len(block.y):,} rows "
+            "of one at most. Take more days, or fewer and larger shards."
         )
     from threadpoolctl import threadpool_limits
 
@@ -154,7 +154,27 @@ def fit_model(fit: Fit, block: FeatureBlock, categorical: tuple[int, ...]) -> An
             empty.any()
         ):  # as in a small shard: scikit-learn cannot bin such a column, and learns nothing from a constant
             X = np.where(empty, kind(0), X)
-        return _estimator(fit, X.shape[1], categorical).fit(X, block.y)
+        return _estimator(fit, X, categorical, block.n_classes).fit(X, block.y)
+
+
+def probabilities(model: Any, X: np.ndarray, n_classes: int) -> np.ndarray:
+    """Return what a fitted model says of rows.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_rows,) or (n_rows, n_classes)
+        Of two classes the probability of the second (of being late), of more one column each; a class that the model
+        has not seen, in a small shard for one, has probability 0.
+    """
+    found = model.predict_proba(X)
+    return np.asarray(found[:, 1]) if n_classes == 2 else spread(found, model.classes_, n_classes)
+
+
+def spread(found: np.ndarray, classes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Put the columns of the classes that a model knows in their places among all classes."""
+    whole = np.zeros((len(found), n_classes))
+    whole[:, classes] = found
+    return whole
 
 
 def merge_parts(trained: Iterable[tuple[Fit, Any]]) -> dict[str, Any]:
@@ -171,7 +191,7 @@ def merge_parts(trained: Iterable[tuple[Fit, Any]]) -> dict[str, Any]:
 
 
 def merge_probabilities(trained: Iterable[tuple[Fit, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Join what the parts of each member predicted, each of shape (n_rows,): the mean weighted by trees.
+    """Join what the parts of each member predicted, each (n_rows,) or (n_rows, n_classes): the mean weighted by trees.
 
     Workers have predicted already; this spares predicting again. It equals the merged model up to rounding.
 
@@ -208,11 +228,11 @@ def _joined(models: list[Any]) -> Any:
     return forest
 
 
-def _estimator(fit: Fit, n_features: int, categorical: tuple[int, ...]) -> Any:
+def _estimator(fit: Fit, X: np.ndarray, categorical: tuple[int, ...], n_classes: int) -> Any:
     # Imported here: a worker that fits forests only need not load the rest.
     parameters, family, random_state = dict(fit.recipe.parameters), fit.recipe.family, fit.random_state
     if family == "logistic":
-        return _logistic(parameters, n_features, categorical)
+        return _logistic(parameters, X, categorical, n_classes)
     from sklearn import ensemble
 
     if family == "hgb":
@@ -226,7 +246,7 @@ def _estimator(fit: Fit, n_features: int, categorical: tuple[int, ...]) -> Any:
     return forest(n_estimators=fit.n_trees, **parameters, n_jobs=1, random_state=random_state)
 
 
-def _logistic(parameters: dict[str, Any], n_features: int, categorical: tuple[int, ...]) -> Any:
+def _logistic(parameters: dict[str, Any], X: np.ndarray, categorical: tuple[int, ...], n_classes: int) -> Any:
     from sklearn.compose import ColumnTransformer
     from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
@@ -237,10 +257,14 @@ def _logistic(parameters: dict[str, Any], n_features: int, categorical: tuple[in
         [("impute", SimpleImputer(strategy="median", keep_empty_features=True)), ("scale", StandardScaler())]
     )
     columns: list[tuple[str, Any, list[int]]] = [
-        ("numeric", scaled, [column for column in range(n_features) if column not in categorical])
+        ("numeric", scaled, [column for column in range(X.shape[1]) if column not in categorical])
     ]
+    n_weights = len(columns[0][2])
     if parameters.pop("one_hot") and categorical:
+        n_weights += int(np.nan_to_num(X[:, categorical]).max(axis=0).sum()) + len(categorical)
         columns.append(("categorical", OneHotEncoder(handle_unknown="ignore"), list(categorical)))
-    # Newton's method needs 3 or 4 steps where there are many more rows than columns.
-    classifier = LogisticRegression(**parameters, solver="newton-cholesky")
+    # Newton's method needs 3 or 4 steps where there are many more rows than columns, but a matrix of all weights².
+    if n_weights * (1 if n_classes == 2 else n_classes) > _MAX_NEWTON_WEIGHTS:
+        parameters |= {"solver": "lbfgs", "max_iter": 1000}
+    classifier = LogisticRegression(**{"solver": "newton-cholesky", **parameters})
     return Pipeline([("columns", ColumnTransformer(columns)), ("classify", classifier)])

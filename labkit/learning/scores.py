@@ -11,18 +11,21 @@ from labkit.errors import InvalidArgument, InvalidData
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """Four views of the same predictions.
+    """Four views of the same predictions; of more than two classes each is looked at against all others.
 
     Parameters
     ----------
     roc_auc : float
-        Chance that a late flight is ranked above a punctual one: 0.5 is guessing, 1 is perfect.
+        Chance that a late flight is ranked above a punctual one: 0.5 is guessing, 1 is perfect. Of more than two
+        classes the mean over those that occur, one against the rest, however rare each is (macro).
     pr_auc : float
-        Average precision: the share of late flights is guessing, 1 is perfect.
+        Average precision: the share of late flights is guessing, 1 is perfect. Of more than two classes the mean over
+        those that occur (macro).
     brier : float
-        Mean squared error of the probability: 0 is perfect.
+        Mean squared error of the probability: 0 is perfect, 1 the worst. Of more than two classes Brier's own sum over
+        all classes: 2 is the worst.
     log_loss : float
-        Mean negative log-likelihood, in nats: 0 is perfect.
+        Mean negative log-likelihood of what happened, in nats: 0 is perfect.
     """
 
     roc_auc: float
@@ -37,14 +40,14 @@ def score(y: np.ndarray, probability: np.ndarray) -> Scores:
     Parameters
     ----------
     y : ndarray, shape (n_rows,)
-        1 is late, 0 is not; both must occur.
-    probability : ndarray of float64, shape (n_rows,)
-        Of being late, 0–1.
+        Numbers of classes, from 0 on; two or more must occur. Of flights 1 is late, 0 is not.
+    probability : ndarray of float64, shape (n_rows,) or (n_rows, n_classes)
+        Of being late, 0–1; of more than two classes one column each.
 
     Raises
     ------
     InvalidData
-        If all rows are late, or none is.
+        If all rows are of one class.
     InvalidArgument
         If the lengths differ or a probability lies outside 0–1.
 
@@ -61,10 +64,20 @@ def score(y: np.ndarray, probability: np.ndarray) -> Scores:
     0.75
     """
     _check(y, probability)
-    if not 0 < np.count_nonzero(y) < len(y):
-        raise InvalidData(f"Scores need late and punctual flights, got {np.count_nonzero(y):,} late of {len(y):,}.")
+    occurring = np.unique(y)
+    if len(occurring) < 2:
+        raise InvalidData(f"Scores need rows of two classes, late and punctual for one; got {len(y):,} of one only.")
     from sklearn import metrics
 
+    if probability.ndim == 2:
+        one_hot = np.eye(probability.shape[1])[y]
+        pairs = [(one_hot[:, found], probability[:, found]) for found in occurring]
+        return Scores(
+            roc_auc=float(np.mean([metrics.roc_auc_score(*pair) for pair in pairs])),
+            pr_auc=float(np.mean([metrics.average_precision_score(*pair) for pair in pairs])),
+            brier=float(((probability - one_hot) ** 2).sum(axis=1).mean()),
+            log_loss=float(-np.log(np.maximum(probability[np.arange(len(y)), y], np.finfo(float).eps)).mean()),
+        )
     return Scores(
         roc_auc=float(metrics.roc_auc_score(y, probability)),
         pr_auc=float(metrics.average_precision_score(y, probability)),
@@ -101,6 +114,8 @@ def calibration_curve(y: np.ndarray, probability: np.ndarray, n_bins: int = 10) 
     [(0.25, 0.5, 2), (1.0, 1.0, 1)]
     """
     _check(y, probability)
+    if probability.ndim == 2:
+        raise InvalidArgument("A calibration curve is of one class: give the column of its probabilities.")
     if n_bins < 1:
         raise InvalidArgument(f"A calibration curve needs at least 1 bin, not {n_bins}.")
     bins = np.minimum((probability * n_bins).astype(int), n_bins - 1)
@@ -109,7 +124,7 @@ def calibration_curve(y: np.ndarray, probability: np.ndarray, n_bins: int = 10) 
 
 
 def _check(y: np.ndarray, probability: np.ndarray) -> None:
-    if y.shape != probability.shape or y.ndim != 1:
+    if y.ndim != 1 or probability.ndim > 2 or len(y) != len(probability) or probability.shape[1:] == (1,):
         raise InvalidArgument(f"Each row needs one label and one probability, got {y.shape} and {probability.shape}.")
     if not ((probability >= 0) & (probability <= 1)).all():
         raise InvalidArgument("A probability lies from 0 to 1; at least one of these does not, or is missing.")

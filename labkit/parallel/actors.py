@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # Polars is for the processes that read shards, not for those
 
 
 class DataProcessor:
-    """Read, clean and encode one shard of flights at a time.
+    """Read, clean and encode one shard at a time, of flights or of a user's own data.
 
     Parameters
     ----------
@@ -33,7 +33,8 @@ class DataProcessor:
         from labkit.data.flights import clean
         from labkit.data.shards import read_shard
 
-        return self._encoder.transform(clean(read_shard(shard)))
+        own = self._encoder.table
+        return self._encoder.transform((clean if own is None else own.clean)(read_shard(shard)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +47,8 @@ class Trained:
         The fit's.
     model : Any
         A fitted scikit-learn estimator; None where only the outline is kept.
-    probability : ndarray of float64, shape (n_valid,)
-        Of being late.
+    probability : ndarray of float64, shape (n_valid,) or (n_valid, n_classes)
+        Of being late; of more than two classes one column each.
     """
 
     key: str
@@ -75,8 +76,8 @@ class ModelTrainer:
 
     def train_model(self, fit: Fit, block: FeatureBlock) -> Trained:
         """Return the model fitted on the block, with its probabilities on the validation rows."""
-        from labkit.learning.fitting import fit_model
+        from labkit.learning.fitting import fit_model, probabilities
 
         model = fit_model(fit, block, self._categorical)
-        probability = np.ascontiguousarray(model.predict_proba(self._valid)[:, 1], dtype=np.float64)
+        probability = np.ascontiguousarray(probabilities(model, self._valid, block.n_classes), dtype=np.float64)
         return Trained(fit.key, model, probability)

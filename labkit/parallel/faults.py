@@ -11,10 +11,10 @@ import contextlib
 import dataclasses
 import functools
 import json
-import signal
+import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,100 +33,60 @@ _CYCLE_S = 0.05  # of a slowed worker: short beside any task, long beside a swit
 _N_CHUNKS = 20
 
 
-def lost_attempts(events: Sequence[TaskEvent], struck_s: float) -> list[tuple[TaskEvent, float]]:
-    """Return each attempt that died with its worker after a fault, and when it had begun.
-
-    Nobody reports when an attempt began that died: it is when it was submitted, or when its worker had finished what
-    lay before it.
-    """
-    lost = [event for event in events if event.node == NOWHERE and event.received_s >= struck_s]
-    return [
-        (event, max([event.submitted_s, *(other.finished_s for other in events
-                                          if other.worker == event.worker and other.received_s < event.received_s)]))
-        for event in lost
-    ]  # fmt: skip
-
-
-def noticed_s(events: Sequence[TaskEvent], struck_s: float) -> float | None:
-    """Return the time from a fault until dispatch saw it; None where it never did, since no task was lost.
-
-    Parameters
-    ----------
-    events : sequence of TaskEvent
-        Of one dispatch, or of several after one another.
-    struck_s : float
-        When the fault struck, in seconds since 1970.
-
-    Returns
-    -------
-    float or None
-        Seconds.
-
-    Examples
-    --------
-    >>> died = TaskEvent("t", 0, "?", 1, 10.0, 15.0, 15.0, 15.0, 0, 0, "worker 0 died")
-    >>> again = TaskEvent("t", 0, "local", 2, 15.5, 17.0, 20.0, 20.0, 10, 10)
-    >>> events = [died, again]
-    >>> noticed_s(events, 14.0), recovered_s(events, 14.0), lost_s(events, 14.0)
-    (1.0, 3.0, 4.0)
-    """
-    return min((event.received_s - struck_s for event, _ in lost_attempts(events, struck_s)), default=None)
-
-
-def recovered_s(events: Sequence[TaskEvent], struck_s: float) -> float | None:
-    """Return the time from a fault until the last of the lost tasks was running again, in seconds.
-
-    None where no task was lost, or one has not run again.
-    """
-    again = []
-    for lost, _ in lost_attempts(events, struck_s):
-        after = [event for event in events if event.task == lost.task and event.received_s > lost.received_s]
-        running = [event.started_s for event in after if event.node != NOWHERE]
-        if not running:
-            return None
-        again.append(min(running) - struck_s)
-    return max(again, default=None)
-
-
-def lost_s(events: Sequence[TaskEvent], struck_s: float) -> float:
-    """Return how much computing a fault threw away: that of the attempts that ran when it struck, in seconds."""
-    return sum(max(0.0, struck_s - begun_s) for _, begun_s in lost_attempts(events, struck_s))
-
-
 @dataclasses.dataclass
 class FaultReport:
     """What became of a fault; complete once the block has ended.
 
     Parameters
     ----------
-    fault : Fault
-    struck_s : float or None
-        When it struck, in seconds since 1970.
-    said : str
-        What it struck, in words.
+    struck_s : float
+        When the fault struck, in seconds since 1970; not a number before it has.
     events : list of TaskEvent
         All attempts of the block.
+    said : str
+        What was struck, in words.
+
+    Examples
+    --------
+    >>> died = TaskEvent("t", 0, "?", 1, 10.0, 15.0, 15.0, 15.0, 0, 0, "worker 0 died")
+    >>> again = TaskEvent("t", 0, "local", 2, 15.5, 17.0, 20.0, 20.0, 10, 10)
+    >>> report = FaultReport(14.0, [died, again])
+    >>> report.noticed_s, report.recovered_s, report.lost_s
+    (1.0, 3.0, 4.0)
     """
 
-    fault: Fault
-    struck_s: float | None = None
-    said: str = "not yet"
-    events: list[TaskEvent] = dataclasses.field(default_factory=list, repr=False)
+    struck_s: float = math.nan
+    events: list[TaskEvent] = dataclasses.field(default_factory=list)
+    said: str = ""
 
     @property
-    def noticed_s(self) -> float | None:
-        """Seconds until dispatch saw it."""
-        return None if self.struck_s is None else noticed_s(self.events, self.struck_s)
+    def lost(self) -> list[TaskEvent]:
+        """The attempts that died with their workers once the fault had struck."""
+        return [event for event in self.events if event.node == NOWHERE and event.received_s >= self.struck_s]
 
     @property
-    def recovered_s(self) -> float | None:
-        """Seconds until the last lost task was running again."""
-        return None if self.struck_s is None else recovered_s(self.events, self.struck_s)
+    def noticed_s(self) -> float:
+        """Seconds from the fault until dispatch saw it; not a number where no task was lost, so that it never did."""
+        return min((event.received_s - self.struck_s for event in self.lost), default=math.nan)
+
+    @property
+    def recovered_s(self) -> float:
+        """Seconds from the fault until the last lost task was running again; infinite where one was not."""
+        return max((self._again_s(event) - self.struck_s for event in self.lost), default=math.nan)
 
     @property
     def lost_s(self) -> float:
-        """Seconds of computing thrown away."""
-        return 0.0 if self.struck_s is None else lost_s(self.events, self.struck_s)
+        """Seconds of computing thrown away: what the lost attempts had done when the fault struck."""
+        return sum(max(0.0, self.struck_s - self._begun_s(event)) for event in self.lost)
+
+    def _again_s(self, lost: TaskEvent) -> float:
+        later = [event for event in self.events if event.task == lost.task and event.received_s > lost.received_s]
+        return min((event.started_s for event in later if event.node != NOWHERE), default=math.inf)
+
+    def _begun_s(self, lost: TaskEvent) -> float:
+        """Return when a lost attempt was submitted, or its worker had finished what lay before: nobody reports more."""
+        before = [event for event in self.events if event.received_s < lost.received_s]
+        return max(lost.submitted_s, *(event.finished_s for event in before if event.worker == lost.worker), 0.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -148,46 +108,45 @@ class Fault(abc.ABC):
     after_s: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.at_task in (0, "") or (isinstance(self.at_task, int) and self.at_task < 0) or self.after_s < 0:
-            raise InvalidArgument("A fault strikes at a task's number from 1, or its key, and 0 or more seconds later.")
-        if self.at_share is not None and not 0 <= self.at_share < 1:
-            raise InvalidArgument(f"A fault's share of tasks is at least 0 and below 1, not {self.at_share}.")
+        number = self.at_task if isinstance(self.at_task, int) else len(self.at_task)
+        if number < 1 or not 0 <= (self.at_share or 0.0) < 1 or not self.after_s >= 0:
+            raise InvalidArgument(
+                "A fault strikes at a task's number from 1, its key, or a share of tasks from 0 to below 1, and 0 or"
+                f" more seconds later: {self} does not say so."
+            )
 
     @abc.abstractmethod
-    def aim(self, scene: Scene) -> Callable[[], str]:
-        """Choose the victim at the moment itself; return what strikes it, then says what that was."""
+    def aim(self, scene: Scene) -> Callable[[], str | None]:
+        """Choose the victim at the moment itself; return what strikes it, and may say more of it."""
 
 
 class KillActor(Fault):
-    """Kill the Ray actor as `ray.kill` does: Ray is told, and its process ends."""
+    """Kill the Ray actor on which the task has begun, as `ray.kill` does: Ray is told, and its process ends."""
 
-    def aim(self, scene: Scene) -> Callable[[], str]:
-        """Take the actor on which the task has begun."""
+    def aim(self, scene: Scene) -> Callable[[], str | None]:
+        """Take the actor."""
         import ray
 
-        actor = _ray_crew(scene.crew, self).actors()[scene.worker]
-
-        def strike() -> str:
-            ray.kill(actor)
-            return f"the actor of worker {scene.worker}"
-
-        return strike
+        return functools.partial(ray.kill, _ray_crew(scene.crew, self).actors()[scene.worker])
 
 
 class KillWorker(Fault):
-    """Kill the worker's process (SIGKILL): nobody is told, as when the system lacks memory."""
+    """Kill the process in which the task has begun (SIGKILL): nobody is told, as when the system lacks memory.
 
-    def aim(self, scene: Scene) -> Callable[[], str]:
-        """Take the process in which the task has begun; joblib does not tell, but there all die with one."""
-        return functools.partial(_kill, psutil.Process(scene.crew.pid(scene.worker)), f"worker {scene.worker}")
+    Joblib does not tell which that is, but there all die with one.
+    """
+
+    def aim(self, scene: Scene) -> Callable[[], str | None]:
+        """Take the process."""
+        return psutil.Process(scene.crew.pid(scene.worker)).kill
 
 
 class KillNode(Fault):
     """Kill the raylet of a node that has actors (SIGKILL), as when a machine is lost; never this program's own."""
 
-    def aim(self, scene: Scene) -> Callable[[], str]:
+    def aim(self, scene: Scene) -> Callable[[], str | None]:
         """Take the node of the first worker that is not on ours."""
-        return functools.partial(_kill, psutil.Process(_ray_crew(scene.crew, self).raylet()), "the raylet of a node")
+        return psutil.Process(_ray_crew(scene.crew, self).raylet()).kill
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -202,14 +161,14 @@ class KillDriver(Fault):
 
     record: Path
 
-    def aim(self, scene: Scene) -> Callable[[], str]:
+    def aim(self, scene: Scene) -> Callable[[], str | None]:
         """Take this process."""
 
-        def strike() -> str:
+        def strike() -> None:
             events = [dataclasses.asdict(event) for event in scene.report.events]
             note = {"struck_s": time.time(), "events": events, "running": list(scene.running.values())}
             write_whole(self.record, json.dumps(note))
-            return _kill(psutil.Process(), "the driver")
+            psutil.Process().kill()
 
         return strike
 
@@ -233,32 +192,21 @@ class SlowWorker(Fault):
         if not self.factor > 1:
             raise InvalidArgument(f"A worker is slowed by a factor above 1, not {self.factor}.")
 
-    def aim(self, scene: Scene) -> Callable[[], str]:
+    def aim(self, scene: Scene) -> Callable[[], str | None]:
         """Take the process in which the task has begun."""
         process, ended = psutil.Process(scene.crew.pid(scene.worker)), threading.Event()
 
         def alternate() -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
-                try:
-                    while not ended.wait(_CYCLE_S / self.factor):
-                        process.suspend()
-                        ended.wait(_CYCLE_S * (1 - 1 / self.factor))
-                        process.resume()
-                finally:
+                while not ended.wait(_CYCLE_S / self.factor):
+                    process.suspend()
+                    ended.wait(_CYCLE_S * (1 - 1 / self.factor))
                     process.resume()
 
         thread = threading.Thread(target=alternate, name="labkit-slow-worker", daemon=True)
-
-        def end() -> None:
-            ended.set()
-            thread.join()
-
-        def strike() -> str:
-            thread.start()
-            scene.undo.callback(end)
-            return f"worker {scene.worker} (process {process.pid}), {self.factor:g} times slower"
-
-        return strike
+        scene.undo.callback(lambda: thread.join() if thread.ident else None)
+        scene.undo.callback(ended.set)
+        return thread.start
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -273,14 +221,12 @@ class FillStore(Fault):
 
     fill: float = 1.2
 
-    def aim(self, scene: Scene) -> Callable[[], str]:
+    def aim(self, scene: Scene) -> Callable[[], str | None]:
         """Take the store of the node that this process is attached to."""
         import ray
         from ray.exceptions import ObjectStoreFullError, OutOfDiskError
 
-        _ray_crew(scene.crew, self)
-        here = ray.get_runtime_context().get_node_id()
-        size = next(node["Resources"]["object_store_memory"] for node in ray.nodes() if node["NodeID"] == here)
+        size = _ray_crew(scene.crew, self).store_bytes()
         held: list[Any] = []
         scene.undo.callback(held.clear)
 
@@ -297,73 +243,48 @@ class FillStore(Fault):
 
 
 class Scene:
-    """What is going on while a fault is about to strike: a watcher of dispatches."""
+    """Where a fault is about to strike: what is running on which worker. A watcher of dispatches."""
 
     def __init__(self, fault: Fault) -> None:
-        self.report, self.undo = FaultReport(fault), contextlib.ExitStack()
+        self.fault, self.report, self.undo = fault, FaultReport(), contextlib.ExitStack()
         self.crew: Crew
         self.worker = self.n_started = 0
         self.running: dict[int, tuple[str, int, float]] = {}
-        self._lost: list[tuple[str, int, float]] = []
-        self._aimed = False
-        self._timer: threading.Timer | None = None
-        self._error: Exception | None = None
-        if isinstance(fault, KillDriver) and fault.record.exists():
-            note = json.loads(fault.record.read_text())
-            self.report.struck_s, self._lost, self._aimed = note["struck_s"], note["running"], True
-            self.report.events.extend(TaskEvent(**event) for event in note["events"])
-            self.report.said = "the driver, an earlier process"
+        self.aimed = isinstance(fault, KillDriver) and fault.record.exists()
+        if isinstance(fault, KillDriver) and self.aimed:
+            note, now = json.loads(fault.record.read_text()), time.time()
             fault.record.unlink()
+            events = [TaskEvent(**event) for event in note["events"]]
+            events += [TaskEvent(key, worker, NOWHERE, 1, begun_s, now, now, now, 0, 0, "the driver died")
+                       for key, worker, begun_s in note["running"]]  # fmt: skip
+            self.report = FaultReport(note["struck_s"], events, "the driver, an earlier process")
 
     def started(self, crew: Crew, worker: int, task: Task, share: float) -> None:
         """See a task begin; where it is the one, strike."""
-        fault, now = self.report.fault, time.time()
-        for key, holder, begun_s in self._lost:
-            event = TaskEvent(key, holder, NOWHERE, 1, begun_s, now, now, now, 0, 0, "the driver died")
-            self.report.events.append(event)
-        self._lost = []
         self.n_started += 1
-        self.running[worker] = task.key, worker, now
-        if self._aimed or not (
-            fault.at_task in (self.n_started, task.key) if fault.at_share is None else share >= fault.at_share
-        ):
+        self.running[worker] = task.key, worker, time.time()
+        at_share, numbers = self.fault.at_share, (self.n_started, task.key)
+        if self.aimed or not (self.fault.at_task in numbers if at_share is None else share >= at_share):
             return
-        self._aimed, self.crew, self.worker = True, crew, worker
-        strike = functools.partial(self._strike, fault.aim(self))
-        if not fault.after_s:
-            strike()
+        self.aimed, self.crew, self.worker = True, crew, worker
+        strike = self.fault.aim(self)
+        if not self.fault.after_s:
+            self._strike(strike)
             return
-        self._timer = threading.Timer(fault.after_s, strike)
-        self._timer.start()
+        timer = threading.Timer(self.fault.after_s, self._strike, (strike,))
+        self.undo.callback(timer.join)
+        self.undo.callback(timer.cancel)
+        timer.start()
 
     def ended(self, event: TaskEvent) -> None:
         """See an attempt end."""
         self.running.pop(event.worker, None)
         self.report.events.append(event)
 
-    def _strike(self, strike: Callable[[], str]) -> None:
-        try:
-            self.report.struck_s = time.time()
-            self.report.said = strike()
-        except Exception as fault:
-            self._error = fault
-
-    def end(self) -> None:
-        """Let nothing strike any more, and undo what was done."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer.join()
-        self.undo.close()
-
-    def check(self) -> None:
-        """Make sure that the fault has struck."""
-        if self._error is not None:
-            raise self._error
-        if self.report.struck_s is None:
-            raise InvalidArgument(
-                f"{self.report.fault} never struck: {self.n_started} tasks began, and the work ended before. Choose an"
-                " earlier moment, or more work."
-            )
+    def _strike(self, strike: Callable[[], str | None]) -> None:
+        self.report.struck_s = time.time()
+        with contextlib.suppress(psutil.NoSuchProcess):  # what was to be killed has ended by itself
+            self.report.said = strike() or f"{type(self.fault).__name__} at worker {self.worker}"
 
 
 @contextlib.contextmanager
@@ -389,13 +310,12 @@ def inject(fault: Fault) -> Iterator[FaultReport]:
         yield scene.report
     finally:
         watchers.remove(scene)
-        scene.end()
-    scene.check()
-
-
-def _kill(process: psutil.Process, what: str) -> str:
-    process.send_signal(signal.SIGKILL)
-    return f"{what} (process {process.pid})"
+        scene.undo.close()
+    if math.isnan(scene.report.struck_s):
+        raise InvalidArgument(
+            f"{fault} never struck: {scene.n_started} tasks began, and the work ended before its moment. Choose an"
+            " earlier one, or more work."
+        )
 
 
 def _ray_crew(crew: Crew, fault: Fault) -> RayCrew:

@@ -10,6 +10,7 @@ import collections
 import contextlib
 import ctypes
 import multiprocessing
+import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,6 +18,8 @@ from multiprocessing import connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.forkserver import ensure_running
 from typing import Any
+
+import cloudpickle
 
 from labkit.errors import TaskFailed
 from labkit.parallel.engines import Crew
@@ -128,6 +131,8 @@ class ProcessCrew(Crew):
 
     def __init__(self, actor: type, arguments: tuple[Any, ...], shared: Mapping[str, Any], n_workers: int) -> None:
         super().__init__(actor, arguments, shared, n_workers)
+        # A class of a notebook or a script is nowhere to be imported from: it travels whole, others by their name.
+        self._packed = cloudpickle.dumps(actor)
         self._shared = {name: Shared(value) for name, value in shared.items()}
         self._arguments = Shared(arguments)
         self._children: list[Child] = []
@@ -141,7 +146,7 @@ class ProcessCrew(Crew):
             raise
 
     def _child(self) -> Child:
-        return Child(_serve, self.actor, self._arguments, self._shared)
+        return Child(_serve, self._packed, self._arguments, self._shared)
 
     def ready(self) -> None:
         while self._starting:
@@ -190,9 +195,9 @@ def _cause(status: int | None) -> str:
     return f"killed by {signal.Signals(-status).name}" if status and status < 0 else f"it ended with status {status}"
 
 
-def _serve(pipe: connection.Connection, actor: type, arguments: Shared, shared: Mapping[str, Shared]) -> None:
+def _serve(pipe: connection.Connection, packed: bytes, arguments: Shared, shared: Mapping[str, Shared]) -> None:
     try:
-        instance, data = actor(*arguments.value()), open_shared(shared)
+        instance, data = pickle.loads(packed)(*arguments.value()), open_shared(shared)
     except Exception as fault:
         pipe.send(fault)
         return

@@ -119,12 +119,13 @@ class RayCrew(Crew):
             ) from fault
         self._running: collections.OrderedDict[Any, int] = collections.OrderedDict()
         self._actors: list[Any] = [self._remote.remote(actor, *self._given) for _ in range(n_workers)]
-        self._beginning = [actor.ready.remote() for actor in self._actors]
+        self._beginning = {worker: actor.ready.remote() for worker, actor in enumerate(self._actors)}
         self._begun_s = self._looked_s = time.monotonic()
 
     def ready(self) -> None:
         while self._beginning:
-            done, self._beginning = ray.wait(self._beginning, num_returns=len(self._beginning), timeout=_LOOK_S)
+            refs = list(self._beginning.values())
+            done, _ = ray.wait(refs, num_returns=len(refs), timeout=_LOOK_S)
             try:
                 ray.get(done)
             except RayError as fault:
@@ -156,22 +157,23 @@ class RayCrew(Crew):
             self.causes[worker] = str(fault).strip().splitlines()[-1].partition(" Some common causes")[0]
             return worker, None
         except RayError as fault:
-            raise TaskFailed(f"Ray could not bring a result: {_first_line(fault)}") from fault
+            raise TaskFailed(f"Ray could not bring a result: {str(fault).strip().splitlines()[-1]}") from fault
 
     def replace(self, worker: int) -> None:
         for ref in [ref for ref, holder in self._running.items() if holder == worker]:
             del self._running[ref]
         ray.kill(self._actors[worker])
         self._actors[worker] = self._remote.remote(self.actor, *self._given)
-        self._beginning.append(self._actors[worker].ready.remote())
+        self._beginning[worker] = self._actors[worker].ready.remote()
         self._begun_s = time.monotonic()
 
     def _look(self) -> None:
         """Make sure that the cluster is there, and that actors that have not begun can be expected to."""
         self._looked_s = time.monotonic()
         self._check_cluster()
-        if self._beginning:
-            _, self._beginning = ray.wait(self._beginning, num_returns=len(self._beginning), timeout=0)
+        begun = [worker for worker, ref in self._beginning.items() if ray.wait([ref], timeout=0)[0]]
+        for worker in begun:
+            del self._beginning[worker]
         if not self._beginning:
             return
         self._check_places()
@@ -195,7 +197,7 @@ class RayCrew(Crew):
             )
 
     def _check_cluster(self) -> None:
-        # Asking Ray would wait a minute for an answer, and then end this process.
+        # Asking Ray itself would wait a minute for an answer, and then end this process.
         node, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
         local: Any = ray._private.worker._global_node
         with socket.socket(socket.AF_UNIX) as raylet:
@@ -230,6 +232,11 @@ class RayCrew(Crew):
             "All actors are on the node that this program is attached to, and would take it with them. Add a second"
             " node, or kill a worker instead."
         )
+
+    def store_bytes(self) -> int:
+        """Return the size of the object store of the node that this process is attached to."""
+        here = ray.get_runtime_context().get_node_id()
+        return next(int(node["Resources"]["object_store_memory"]) for node in ray.nodes() if node["NodeID"] == here)
 
     def _record(self, worker: int) -> dict[str, Any]:
         found: dict[str, Any] = actor_table(self._actors[worker]._actor_id.hex())

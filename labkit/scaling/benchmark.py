@@ -79,7 +79,7 @@ def benchmark_run(
         "engines": list(engines), "workers": list(workers), "rounds": rounds, "days": dataset.n_days,
         "scale": dataset.scale, "synthetic": dataset.synthetic,
         "recipes": [recipe.name for recipe in catalogue(recipes)], "injected_latency_s": latency_s,
-        "scaling": "weak" if weak else "strong",
+        "scaling": "weak" if weak else "strong", **dataset.origin,
     }  # fmt: skip
     run = runs.get(run_id) if run_id else None
     if run is None:

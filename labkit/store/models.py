@@ -95,11 +95,12 @@ class ModelStore:
         with reading(self._engine) as session:
             row = session.get_one(ModelRow, self.get(model_id).id)
         found = model_from_bytes(self._artefacts.read(row.id, row.artefact, row.digest))
+        encoder = Encoder.from_json(found["encoder"])
         ensemble = Ensemble(
             tuple(found["names"]), tuple(found["models"]), tuple(found["weights"]), tuple(found["categorical"]),
-            tuple(found["feature_names"]),
+            tuple(found["feature_names"]), encoder.n_classes,
         )  # fmt: skip
-        return ensemble, Encoder.from_json(found["encoder"])
+        return ensemble, encoder
 
     def get(self, model_id: str = PROMOTED) -> ModelRecord:
         """Return a model's record by its id, the beginning of it, or "promoted"."""

@@ -33,6 +33,10 @@ engine = "ray"
 recipes = None
 latency_s = None
 weak = False
+data = None
+target = None
+time_column = None
+key = None
 lang = None
 run_id = None
 home = None
@@ -45,9 +49,18 @@ from labkit.classroom.text import number, t
 
 lab = labkit.start(home=home, lang=lang)
 lang = lab.settings.lang
-dataset = lab.prepare(days=days, scale=scale, n_shards=8 if latency_s is None else 64)
+n_shards = 8 if latency_s is None else 64
+if key is not None:
+    dataset = lab.load(key)
+elif data is not None:
+    dataset = lab.prepare(data=data, target=target, time_column=time_column, scale=scale, n_shards=n_shards)
+else:
+    dataset = lab.prepare(days=days, scale=scale, n_shards=n_shards)
 rows = number(dataset.n_rows, lang, 0)
-print(t("notebook.data", lang, days=dataset.n_days, rows=rows, shards=len(dataset.train)))
+if dataset.origin:
+    print(t("notebook.own", lang, **dataset.origin, rows=rows, shards=len(dataset.train)))
+else:
+    print(t("notebook.data", lang, days=dataset.n_days, rows=rows, shards=len(dataset.train)))
 
 # %% [markdown] lang="en"
 # ## 1 The work
@@ -317,6 +330,7 @@ check("4.4", karp_flatt)
 # 4. Set `latency_s = 0.5`: nothing is trained then, shards are fetched from a store that answers half a second late.
 #    Why do 8 workers help now, whatever the number of your cores?
 # 5. Set `weak = True`: each worker now brings a shard of its own. Which law describes that, and why is it kinder?
+# 6. Set `data` to a CSV or Parquet file of your own and `target` to its column of classes. Does it speed up as well?
 
 # %% [markdown] lang="es"
 # ## Pruébalo
@@ -327,6 +341,7 @@ check("4.4", karp_flatt)
 # 4. Pon `latency_s = 0.5`: entonces no se entrena nada; se piden fragmentos a un almacén que responde medio segundo
 #    tarde. ¿Por qué ayudan ahora 8 procesos, tengas los núcleos que tengas?
 # 5. Pon `weak = True`: ahora cada proceso trae su propio fragmento. ¿Qué ley lo describe, y por qué es más benévola?
+# 6. Pon en `data` un archivo CSV o Parquet tuyo y en `target` su columna de clases. ¿Se acelera igual?
 
 # %% [markdown] lang="en"
 # **Summary.** Same work, proved by a digest; interleaved rounds; paired ratios; the hardware's own limit beside the

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -81,6 +82,10 @@ def test_the_encoder_survives_json_and_pickle(rows, encoder):
     again = Encoder.from_json(encoder.to_json())
     assert again == encoder == pickle.loads(pickle.dumps(encoder))
     assert again.transform(rows).digest() == encoder.transform(rows).digest()
+
+
+def test_what_own_data_need_is_not_in_the_encoder_of_flights(encoder):
+    assert list(json.loads(encoder.to_json())) == ["numeric", "categories"]  # or the flights' digest would be another
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"numeric": [], "categories": 3}'])

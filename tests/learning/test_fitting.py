@@ -144,7 +144,7 @@ def test_a_missing_and_a_repeated_part_are_refused() -> None:
 def test_rows_with_one_outcome_only_are_refused(block: FeatureBlock, rows: str) -> None:
     kept = {"none": block.y > 1, "punctual": block.y == 0, "late": block.y == 1}[rows]
     small = dataclasses.replace(block, X=block.X[kept], y=block.y[kept])
-    with pytest.raises(InvalidData, match="hgb-small: needs late and punctual"):
+    with pytest.raises(InvalidData, match="hgb-small: needs rows of two classes"):
         fit_model(plan_fits(catalogue(["hgb-small"]), 0)[0], small, CATEGORICAL)
 
 

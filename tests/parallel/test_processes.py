@@ -50,3 +50,13 @@ def test_a_killed_driver_leaves_no_process(name: str) -> None:
         assert len(family) >= 2  # the workers, and where there is one their server
         os.kill(driver.pid, signal.SIGKILL)
         assert outliving(family, 10.0) == []
+
+
+def test_a_class_of_a_script_or_a_notebook_can_be_an_actor() -> None:
+    program = (
+        "from labkit.parallel.dispatch import dispatch\nfrom labkit.parallel.engines import engine\n"
+        "from labkit.parallel.tasks import Task\nclass Mine:\n    def twice(self, x): return 2 * x\n"
+        "with engine('processes')(Mine, (), {}, 2) as crew:\n    print(dispatch([Task('t', 'twice', 21)], crew))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "[42]\n", done.stderr
