@@ -231,7 +231,7 @@ def train_run(
     else:
         parameters = {**what, "engine": engine_name, "n_workers": n_workers}
         run = runs.start("training", "ensemble", parameters, SEED, dataset.digest, fingerprints)
-    try:
+    with runs.ended_by_errors(run.id):
         tell("process", 0.0)
         job = plan(dataset, recipes=recipes, by=by, engine_name=engine_name, n_workers=n_workers)
         events: list[TaskEvent] = []
@@ -257,10 +257,6 @@ def train_run(
         weights = dict(zip(ensemble.names, map(float, ensemble.weights), strict=True))
         results = {"digest": found, "scores": scores, "model": model.id, "weights": weights, "fitted": len(events)}
         runs.update(run.id, status="finished", progress=1.0, results=results)
-    except BaseException as fault:
-        status = "failed" if isinstance(fault, Exception) else "interrupted"
-        runs.update(run.id, status=status, error=str(fault) or type(fault).__name__)
-        raise
     return runs.export(run.id)
 
 

@@ -1,4 +1,4 @@
-"""All commands, one small module for each family."""
+"""What all commands are added to, each family from a small module of its own."""
 
 from __future__ import annotations
 
@@ -36,8 +36,3 @@ def _main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None: ...
-
-
-from labkit.cli import bench, clean, cluster, data, doctor, lab, models, runs, train  # noqa: E402 (they add themselves to `app`)
-
-__all__ = ["app", "bench", "clean", "cluster", "data", "doctor", "lab", "models", "runs", "train"]

@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -27,6 +27,15 @@ QUICK = {"days": 30, "workers": "1,2", "rounds": 3}
 
 @app.command()
 def bench(
+    name: Annotated[
+        str | None, typer.Argument(help="A notebook of the course, such as 01 [04, the speedup table].")
+    ] = None,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", "-p", help="key=value for the notebook, as often as needed.")
+    ] = None,
+    all_: bool = typer.Option(False, "--all", help="Run every notebook of the course."),
+    suite: Path | None = typer.Option(None, help="Run what a TOML file names: a table of parameters a notebook."),  # noqa: B008
+    verify: str | None = typer.Option(None, help="Repeat a run, and tell whether it agrees, differs or is undecided."),
     workers: Workers = str(QUICK["workers"]),
     rounds: Rounds = int(str(QUICK["rounds"])),
     days: Days = None,
@@ -50,9 +59,29 @@ def bench(
 
     Without options this is the quick profile: 30 days, 1 and 2 workers, 3 rounds. A Ray cluster that runs is used;
     where none runs, one is started for this and ended again. One benchmark at a time runs on a machine; another waits.
+
+    Any notebook of the course runs with its own parameters: labkit bench 01 -p days=10. Its run keeps them, the time of
+    each cell, what each check said and the executed notebook. A suite is a file such as: ["01"] and below it days = 10.
+    A repetition (--verify) ends with status 9 where a digest or a check differs, never for another time.
     """
+    from labkit.cli import notebooks
     from labkit.scaling.latency import n_shards
 
+    chosen = [asked for asked in (name, suite, verify) if asked is not None] + [all_] * all_
+    if len(chosen) > 1:
+        raise InvalidArgument("Give either a notebook's name, --all, --suite or --verify.")
+    if chosen or parameter:
+        notebooks.bench_notebooks(
+            name,
+            parameter or [],
+            all_=all_,
+            suite=suite,
+            again=verify,
+            timeout_s=timeout_s,
+            ray_port=ray_port,
+            as_json=as_json,
+        )
+        return
     lab, own = start(), own_data(data, target, time_column, types, days)
     if full:
         workers, rounds, days = "1,2,4,8", 6, days
@@ -111,17 +140,12 @@ def run_benchmark(
         given = {**asked, "lang": lab.settings.lang, "run_id": run.id, "home": str(lab.settings.home)}
         given |= {"key": dataset.key} if own else {}  # not the address: it may hold secrets, and is not fetched twice
         try:
-            with progress("Benchmark", quiet=quiet) as tell:
+            with lab.runs.ended_by_errors(run.id), progress("Benchmark", quiet=quiet) as tell:
                 runner.run(
                     source, target, given, timeout_s=timeout_s,
                     on_wait=lambda: tell(run.id, lab.runs.get(run.id).progress),
                 )  # fmt: skip
             lab.runs.save_artefact(run.id, f"{NOTEBOOK}.ipynb", target.read_bytes())
-        except BaseException as fault:
-            if lab.runs.get(run.id).status == "running":
-                status = "failed" if isinstance(fault, Exception) else "interrupted"
-                lab.runs.update(run.id, status=status, error=str(fault) or type(fault).__name__)
-            raise
         finally:
             target.unlink(missing_ok=True)
     return lab.runs.export(run.id)

@@ -14,9 +14,10 @@ from typing import Any
 
 from labkit import host
 from labkit.classroom.exercises import VERDICT
-from labkit.cli.show import console, progress, show_table
+from labkit.cli.bench import NOTEBOOK, show_benchmark, using_cluster
+from labkit.cli.show import console, progress, show_json, show_table
 from labkit.errors import InvalidArgument, LabError, ResultsDiffer, StorageError
-from labkit.lab import Lab
+from labkit.lab import Lab, start
 from labkit.runner import NotebookRunner, notebook, notebooks
 
 _GIVEN = {"lang", "home", "run_id"}  # what the lab says itself
@@ -94,19 +95,17 @@ def run_notebook(lab: Lab, name: str, given: Mapping[str, Any], *, timeout_s: fl
     """
     source = notebook(name, lab.settings.lang)
     chosen = typed(source, given)
-    asked = {"digest": hashlib.sha256(source.read_bytes()).hexdigest(), **parameters_of(source), **chosen}
-    run = lab.runs.start("notebook", source.stem, asked, 0, "", [host.fingerprint()])
+    asked = {"notebook_digest": hashlib.sha256(source.read_bytes()).hexdigest(), **parameters_of(source), **chosen}
+    measures = "run_id" in asked  # such a notebook writes its results into the run itself
+    run = lab.runs.start("benchmark" if measures else "notebook", source.stem, asked, 0, "", [host.fingerprint()])
     target = lab.folder.runs / f"{run.id}.ipynb"
     passed = {**chosen, "lang": lab.settings.lang, "home": str(lab.settings.home)}
+    passed |= {"run_id": run.id} if measures else {}
     try:
-        with NotebookRunner() as runner, progress(source.stem, quiet=quiet):
+        with lab.runs.ended_by_errors(run.id), NotebookRunner() as runner, progress(source.stem, quiet=quiet):
             runner.run(source, target, passed, timeout_s=timeout_s)
-        results = results_of(json.loads(target.read_text("utf-8")))
-        lab.runs.update(run.id, status="finished", progress=1.0, results=results)
-    except BaseException as fault:
-        status = "failed" if isinstance(fault, Exception) else "interrupted"
-        lab.runs.update(run.id, status=status, error=str(fault) or type(fault).__name__)
-        raise
+            results = lab.runs.get(run.id).results | results_of(json.loads(target.read_text("utf-8")))
+            lab.runs.update(run.id, status="finished", progress=1.0, results=results)
     finally:
         if target.exists():
             lab.runs.save_artefact(run.id, f"{source.stem}.ipynb", target.read_bytes())
@@ -124,18 +123,22 @@ def results_of(executed: Mapping[str, Any]) -> dict[str, Any]:
     return {"cell_s": seconds, "checks": {verdict["exercise"]: verdict["state"] for verdict in verdicts}}
 
 
+def check_suite(lab: Lab, suite: Mapping[str, Mapping[str, Any]]) -> None:
+    """Make sure that all notebooks are there and take their parameters, before the first one runs."""
+    for name, given in suite.items():
+        typed(notebook(name, lab.settings.lang), given)
+
+
 def run_suite(
     lab: Lab, suite: Mapping[str, Mapping[str, Any]], *, timeout_s: float, quiet: bool
 ) -> list[dict[str, Any]]:
-    """Run several notebooks, the next one too where one fails; their parameters are all checked before the first.
+    """Run several notebooks, the next one too where one fails.
 
     Raises
     ------
     LabError
         At the end, if any failed.
     """
-    for name, given in suite.items():
-        typed(notebook(name, lab.settings.lang), given)
     records, faults = [], []
     for name, given in suite.items():
         try:
@@ -204,13 +207,52 @@ def verify(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, li
     return verdict, lines
 
 
-def show_notebook(record: Mapping[str, Any]) -> None:
+def bench_notebooks(
+    name: str | None,
+    parameters: Sequence[str],
+    *,
+    all_: bool,
+    suite: Path | None,
+    again: str | None,
+    timeout_s: float,
+    ray_port: int,
+    as_json: bool,
+) -> None:
+    """Run what `labkit bench` was asked for: one notebook, a suite, the course, or a run once more."""
+    lab, given, before = start(), assignments(parameters), None
+    if again is not None:
+        before = lab.runs.export(again)
+        if not before["results"] or before["kind"] not in ("benchmark", "notebook"):
+            raise InvalidArgument(
+                f"Run {before['id']} is no finished benchmark or notebook: there is nothing to repeat."
+            )
+        known = parameters_of(notebook(before["name"], lab.settings.lang))
+        asked = {before["name"]: {key: value for key, value in before["parameters"].items() if key in known}}
+    elif suite is not None:
+        asked = read_suite(suite)
+    else:
+        asked = all_notebooks(lab, given) if all_ else {name or NOTEBOOK: given}
+    check_suite(lab, asked)
+    with using_cluster(lab, ray_port):
+        records = run_suite(lab, asked, timeout_s=timeout_s, quiet=as_json)
+    if as_json:
+        show_json(records)
+    else:
+        for record in records:
+            show_notebook(record)
+    if before is not None:
+        tell_verdict(*verify(before, records[0]))
+
+
+def show_notebook(record: dict[str, Any]) -> None:
     """Print what a notebook's run came to."""
     results = record["results"]
     console.print(
         f"{record['name']}: {sum(results['cell_s']):.1f} s in {len(results['cell_s'])} cells, run {record['id']}",
         highlight=False,
     )
+    if "tables" in results:
+        show_benchmark(record, start().settings.lang)
     if results["checks"]:
         show_table("Checks", ["exercise", "state"], [list(pair) for pair in results["checks"].items()])
 

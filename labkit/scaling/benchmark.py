@@ -93,7 +93,7 @@ def benchmark_run(
             told = time.monotonic()
             runs.update(run.id, progress=fraction)
 
-    try:
+    with runs.ended_by_errors(run.id):
         begun = time.perf_counter()
         with contextlib.ExitStack() as stack:
             if latency_s is None:
@@ -112,10 +112,6 @@ def benchmark_run(
         results = {**results_of(found, engines, n_rows, weak=weak), "prepared_s": prepared_s, "parameters": parameters}
         runs.add_events(run.id, [dataclasses.asdict(event) for event in found.events])
         runs.update(run.id, status="finished", progress=1.0, results=results)
-    except BaseException as fault:
-        status = "failed" if isinstance(fault, Exception) else "interrupted"
-        runs.update(run.id, status=status, error=str(fault) or type(fault).__name__)
-        raise
     return runs.export(run.id)
 
 

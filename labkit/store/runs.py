@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import platform
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,6 +104,17 @@ class RunStore:
                 row.finished = now()
             elif changes.get("status") == "running":
                 row.finished, row.error, row.owner = None, None, _me()
+
+    @contextlib.contextmanager
+    def ended_by_errors(self, run_id: str) -> Iterator[None]:
+        """Mark a run as failed, or as interrupted, where an error leaves the block that does its work."""
+        try:
+            yield
+        except BaseException as fault:
+            if self.get(run_id).status == "running":
+                status = "failed" if isinstance(fault, Exception) else "interrupted"
+                self.update(run_id, status=status, error=str(fault) or type(fault).__name__)
+            raise
 
     def get(self, run_id: str) -> Run:
         """Return a run by its id, or the beginning of it.

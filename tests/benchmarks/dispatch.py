@@ -6,7 +6,7 @@ import statistics
 import sys
 import time
 
-from labkit.cli.app import bench
+from labkit.cli import bench
 from labkit.cli.show import console
 from labkit.lab import start
 from labkit.parallel.dispatch import dispatch

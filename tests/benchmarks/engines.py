@@ -10,7 +10,7 @@ import sys
 import time
 
 from labkit.classroom.text import number
-from labkit.cli.app import bench
+from labkit.cli import bench
 from labkit.cli.show import console, progress
 from labkit.lab import start
 from labkit.scaling.table import Timing, paired_ratio

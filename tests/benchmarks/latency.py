@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-from labkit.cli.app import bench
+from labkit.cli import bench
 from labkit.cli.show import progress
 from labkit.lab import start
 from labkit.scaling.latency import n_shards

@@ -13,7 +13,7 @@ from typing import Any
 
 import ray
 
-from labkit.cli.app import bench
+from labkit.cli import bench
 from labkit.cli.show import console
 from labkit.lab import start
 from labkit.parallel.observe import observe
