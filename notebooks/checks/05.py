@@ -1,0 +1,214 @@
+"""Checks of notebook 05: pools and threads that note what is asked of them; no clock on the wall decides."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, ClassVar
+
+from labkit.classroom.exercises import NotYet
+
+
+class _Pool(ThreadPoolExecutor):
+    """A pool that notes in which order it was asked for what; the first task ends last."""
+
+    made: ClassVar[list[_Pool]]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.kinds: list[str] = []
+        self.made.append(self)
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.kinds.append("submit")
+        future, kinds = super().submit(*args, **kwargs), self.kinds
+        fetch = future.result
+
+        def result(timeout: float | None = None) -> Any:
+            kinds.append("result")
+            return fetch(timeout)
+
+        future.result = result  # type: ignore[method-assign]
+        return future
+
+    @property
+    def closed(self) -> bool:
+        return bool(self._shutdown)
+
+
+def check_1(run_all: Any) -> None:
+    """Check that one pool of the asked size got all tasks before it was asked for a result, and was closed."""
+
+    class Pool(_Pool):
+        made: ClassVar[list[_Pool]] = []
+
+    threads: set[int] = set()
+    first_may_end = threading.Event()
+
+    def work(value: int) -> int:
+        threads.add(threading.get_ident())
+        if value == 1:  # not before another task has ended, unless no other was sent
+            first_may_end.wait(0.5)
+        else:
+            first_may_end.set()
+        return 10 * value
+
+    tasks = [(work, value) for value in range(1, 7)]
+    try:
+        found = run_all(tasks, 2, Pool)
+        pools = Pool.made
+        if isinstance(found, list) and any(isinstance(value, Future) for value in found):
+            raise NotYet("futures")
+        if not isinstance(found, list) or sorted(map(str, found)) != sorted(str(10 * value) for _, value in tasks):
+            raise NotYet("incomplete", n=len(tasks))
+        if found != [10 * value for _, value in tasks]:
+            raise NotYet("order_of_arrival", found=found)
+        if not pools or threading.get_ident() in threads:
+            raise NotYet("no_pool")
+        if len(pools) > 1:
+            raise NotYet("a_pool_each", n=len(pools))
+        if pools[0]._max_workers != 2:
+            raise NotYet("workers", n=pools[0]._max_workers)
+        kinds = pools[0].kinds
+        if "result" in kinds and "submit" in kinds[kinds.index("result") :]:
+            raise NotYet("waits_between", n=kinds.index("result"))
+        if not pools[0].closed:
+            raise NotYet("left_open")
+    finally:
+        for pool in Pool.made:
+            pool.shutdown(wait=True)
+
+
+def check_3(time_threads: Any) -> None:
+    """Check that threads run at once, and that CPU time is that of the threads that work."""
+    n_threads, sleeping_s, burnt_s = 3, 0.1, 0.02
+    begun, ended, ran, meeting = [], [], set(), threading.Barrier(n_threads)
+
+    def sleep() -> None:
+        begun.append(1)
+        time.sleep(sleeping_s)
+        ended.append(1)
+
+    def meet() -> None:
+        ran.add(threading.current_thread())
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meeting.wait(0.5)
+
+    def burn() -> None:
+        since = time.thread_time()
+        while time.thread_time() - since < burnt_s:
+            pass
+
+    slept = time_threads(sleep, n_threads)
+    if not isinstance(slept, tuple) or len(slept) != 2:
+        raise NotYet("shape")
+    if len(ended) < len(begun) or slept[0] < sleeping_s:
+        raise NotYet("not_waited", found=float(slept[0]), right=sleeping_s)
+    time_threads(meet, n_threads)
+    ran.discard(threading.current_thread())
+    if len(ran) != n_threads:
+        raise NotYet("not_so_many", n=len(ran), right=n_threads)
+    if meeting.broken:
+        raise NotYet("not_at_once", n=n_threads)
+    if slept[1] > sleeping_s / 2:
+        raise NotYet("wall_for_cpu", found=float(slept[1]))
+    burnt = float(time_threads(burn, n_threads)[1])
+    if burnt < (n_threads - 0.5) * burnt_s:
+        least_s = n_threads * burnt_s
+        raise NotYet("cpu_of_the_caller" if burnt < burnt_s / 2 else "cpu_of_one", found=burnt, right=least_s)
+
+
+# (wall_s, cpu_s) of one thread alone, then of two at once: CPU time over wall time tells what became of the lock.
+_WORKS = {
+    "held": ((1.0, 1.0), (2.02, 2.0)),
+    "free": ((1.0, 1.0), (1.03, 2.0)),
+    "loaded": ((1.0, 0.98), (2.6, 1.98)),
+    "waiting": ((1.0, 0.01), (1.0, 0.02)),
+    "contended": ((1.0, 1.0), (1.7, 3.3)),
+}
+
+
+def check_4(engine_for: Any) -> None:
+    """Check a decision by its logic, on figures that no clock made."""
+    found = {name: engine_for(*pairs) for name, pairs in _WORKS.items()}
+    if others := [value for value in found.values() if value not in ("threads", "processes")]:
+        raise NotYet("neither", found=str(others[0]))
+    if len(set(found.values())) == 1:
+        raise NotYet("always", found=found["held"])
+    if found["held"] == "threads" or found["loaded"] == "threads":
+        raise NotYet("lock_held")
+    if found["free"] == "processes":
+        raise NotYet("lock_free")
+    if found["waiting"] == "processes":
+        raise NotYet("waiting")
+    if found["contended"] == "processes":
+        raise NotYet("speedup_alone")
+    for scale in (1e-3, 1e3):
+        for name, pairs in _WORKS.items():
+            if engine_for(*((scale * wall_s, scale * cpu_s) for wall_s, cpu_s in pairs)) != found[name]:
+                raise NotYet("seconds_matter", scale=scale)
+
+
+class _UsedUp(Exception):
+    """Something was computed from a counted number too often."""
+
+
+class _Counted(float):
+    """A number that counts how often something was computed from it."""
+
+    MOST = 1000
+    n_used = 0
+
+    def _used(self) -> float:
+        self.n_used += 1
+        if self.n_used > self.MOST:
+            raise _UsedUp
+        return float(self)
+
+    def __add__(self, other: float) -> float:
+        return self._used() + other
+
+    def __mul__(self, other: float) -> float:
+        return self._used() * other
+
+    def __truediv__(self, other: float) -> float:
+        return self._used() / other
+
+    def __rtruediv__(self, other: float) -> float:
+        return other / self._used()
+
+    __radd__, __rmul__ = __add__, __mul__
+
+
+def check_2(n_together: Any) -> None:
+    """Check the arithmetic on cases far from where a whole number changes, and that nothing was searched for."""
+
+    def batch(overhead_s: float, task_s: float, share: float) -> float:
+        return overhead_s * (1 - share) / share / task_s
+
+    cases = [(0.001, 0.00023, 0.1), (0.0053, 0.001, 0.25), (0.01, 0.0003, 0.05), (0.0005, 0.2, 0.1)]
+    right = [max(1, math.ceil(batch(*case))) for case in cases]
+    found = [n_together(*case) for case in cases]
+    if any(isinstance(value, bool) or not isinstance(value, int) for value in found):
+        raise NotYet("not_whole", found=str(found[0]))
+    if found[-1] < 1:
+        raise NotYet("below_one", found=found[-1])
+    if found == [max(1, math.ceil(overhead_s / share / task_s)) for overhead_s, task_s, share in cases]:
+        raise NotYet("of_the_task", found=found[0], right=right[0])
+    if found == [max(1, math.floor(batch(*case))) for case in cases]:
+        raise NotYet("rounded_down", found=found[1], right=right[1])
+    if found == [max(1, math.ceil(batch(*case[:2], case[2] / 100))) for case in cases]:
+        raise NotYet("percent", share=cases[0][2])
+    if found != right:
+        raise NotYet("wrong", found=found[0], right=right[0])
+
+    easy = (1.0, _Counted(3.1e-7), 0.01)
+    try:
+        many = n_together(*easy)
+    except _UsedUp:
+        raise NotYet("searched", n=_Counted.MOST) from None
+    if many != math.ceil(batch(*easy)):
+        raise NotYet("wrong", found=many, right=math.ceil(batch(*easy)))
