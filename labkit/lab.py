@@ -6,11 +6,12 @@ environment.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,8 +113,11 @@ class Lab:
     def attach(self) -> str:
         """Attach to the cluster of this lab, or to the one that the settings name; return its address."""
         from labkit.parallel.cluster import attach
+        from labkit.parallel.output import show_in_cells
 
-        return attach(self.folder, self.settings.ray_address)
+        address = attach(self.folder, self.settings.ray_address)
+        show_in_cells()
+        return address
 
     def prepare(
         self,
@@ -169,11 +173,12 @@ class Lab:
 
         if engine == "ray":
             self.attach()
-        return train_run(
-            dataset, self.runs, self.models, recipes=recipes, engine_name=engine, by=by, resume=resume,
-            n_workers=n_workers or (1 if engine == "sequential" else host.usable_cpus()),
-            fingerprints=self.fingerprints(engine), calibrated=self.calibration, on_progress=on_progress,
-        )  # fmt: skip
+        with self._output_kept(engine == "ray", resume):
+            return train_run(
+                dataset, self.runs, self.models, recipes=recipes, engine_name=engine, by=by, resume=resume,
+                n_workers=n_workers or (1 if engine == "sequential" else host.usable_cpus()),
+                fingerprints=self.fingerprints(engine), calibrated=self.calibration, on_progress=on_progress,
+            )  # fmt: skip
 
     def measure(
         self,
@@ -200,11 +205,12 @@ class Lab:
         start_server()  # its imports go on while Ray is attached to
         if "ray" in engines:
             self.attach()
-        return benchmark_run(
-            dataset, self.runs, engines=tuple(engines), workers=tuple(workers), rounds=rounds, recipes=recipes,
-            latency_s=latency_s, weak=weak, run_id=run_id, fingerprints=self.fingerprints(engines[0]),
-            calibrated=self.calibration, on_progress=on_progress,
-        )  # fmt: skip
+        with self._output_kept("ray" in engines, run_id):
+            return benchmark_run(
+                dataset, self.runs, engines=tuple(engines), workers=tuple(workers), rounds=rounds, recipes=recipes,
+                latency_s=latency_s, weak=weak, run_id=run_id, fingerprints=self.fingerprints(engines[0]),
+                calibrated=self.calibration, on_progress=on_progress,
+            )  # fmt: skip
 
     def calibration(self, job: Job) -> dict[str, float]:
         """Return this host's cost factors by recipe; each is measured once, in some seconds, and then kept."""
@@ -228,6 +234,22 @@ class Lab:
         if n_nodes() == 1:  # this host, or the one the cluster consists of: asking it would start one more process
             return [here]
         return [here, *(node["fingerprint"] for node in nodes() if node["fingerprint"]["digest"] != here["digest"])]
+
+    @contextlib.contextmanager
+    def _output_kept(self, on_ray: bool, run_id: str | None) -> Iterator[None]:
+        """Keep what Ray's workers print meanwhile with the run, whether it ends well or not."""
+        if not on_ray:
+            yield
+            return
+        from labkit.parallel.output import worker_output
+
+        output = worker_output()
+        try:
+            yield
+        finally:
+            if lines := output.fresh():
+                mine = (run.id for run in self.runs.list() if run.owner.get("pid") == os.getpid())
+                self.runs.save_artefact(run_id or next(mine), "workers.log", "\n".join(lines).encode())
 
     @property
     def _database(self) -> str:

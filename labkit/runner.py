@@ -165,6 +165,7 @@ def execute(order: Path) -> int:
                 asked["source"], asked["target"], asked["parameters"], kernel_name="python3", progress_bar=False,
                 cwd=str(Path(asked["source"]).parent), request_save_on_cell_execute=False, log_output=False,
                 config=Config(KernelManager=apart),
+                store_widget_state=False,  # exported, it shows their pictures then, and fetches no code
                 shutdown_kernel="immediate",  # all is kept by then; leaving Ray politely takes it some seconds
             )  # fmt: skip
         except papermill.PapermillExecutionError as fault:

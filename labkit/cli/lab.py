@@ -21,8 +21,9 @@ import psutil
 import typer
 
 from labkit import host
+from labkit.classroom.text import t
 from labkit.cli.app import app
-from labkit.cli.bench import NOTEBOOK, QUICK, run_benchmark, show_benchmark
+from labkit.cli.bench import QUICK, run_benchmark, show_benchmark
 from labkit.cli.options import RayPort, numbers
 from labkit.cli.show import console, progress
 from labkit.cli.train import show_training, train_with_progress
@@ -30,13 +31,15 @@ from labkit.errors import LabError, UnknownName
 from labkit.files.whole import write_whole
 from labkit.lab import Lab, start
 from labkit.parallel.head import DEFAULT_PORT, check_port_number, find_head, start_head, stop_head
+from labkit.parallel.head import token as token_of
 from labkit.parallel.service import LOOPBACK, check_port, end_service, start_service
-from labkit.runner import ROOT, notebook
+from labkit.runner import ROOT, notebooks
 
 # Nobody in a lesson wants JupyterLab's question whether it may fetch news.
 _NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 _NEWS_SETTINGS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 _JUPYTER_TIMEOUT_S = 90.0
+_WORKSPACE, _PANEL = "lesson", "panel"
 
 
 @app.command()
@@ -75,28 +78,74 @@ def lab(
         raise LabError(f"JupyterLab has ended by itself; its log is {opened.folder.logs / 'jupyterlab.log'}")
 
 
-def start_jupyter(opened: Lab, port: int, browser: bool) -> tuple[psutil.Process, str]:
-    """Start JupyterLab at the student's copy of the first notebook; return its process and its address."""
-    token = secrets.token_hex(24)
-    copy = own_copy(notebook(NOTEBOOK, opened.settings.lang), ROOT / "work" / opened.settings.lang)
-    place = f"/lab/tree/{copy.relative_to(ROOT).as_posix()}"
+def start_jupyter(opened: Lab, port: int, browser: bool, root: Path = ROOT) -> tuple[psutil.Process, str]:
+    """Start JupyterLab at the student's copy of the first notebook; return its process and its address.
+
+    The copies lie in the folder `work` of its root, which is the clone.
+    """
+    token, lang = secrets.token_hex(24), opened.settings.lang
+    first, *_ = (own_copy(source, root / "work" / lang) for source in notebooks(lang).values())
+    path = first.relative_to(root).as_posix()
+    place = f"/lab/workspaces/{_WORKSPACE}/tree/{path}"
     settings = opened.folder.root / "jupyter"
     write_whole(settings / "lab" / _NEWS_SETTINGS, json.dumps(_NO_NEWS))
+    proxied = {"ServerProxy": {"servers": proxied_servers(opened)}}
+    write_whole(settings / "jupyter_server_config.json", json.dumps(proxied))
     command = [
         sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={LOOPBACK}", f"--ServerApp.port={port}",
-        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={ROOT}", "--ServerApp.allow_root=True",
+        "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}", "--ServerApp.allow_root=True",
         f"--ServerApp.open_browser={browser}", f"--LabApp.default_url={place}",
     ]  # fmt: skip
     environment = {
         "JUPYTER_TOKEN": token, "JUPYTER_CONFIG_DIR": str(settings), "JUPYTER_DATA_DIR": str(settings / "data"),
         "JUPYTER_RUNTIME_DIR": str(settings / "runtime"), "IPYTHONDIR": str(settings / "ipython"),
         "LABKIT_HOME": str(opened.settings.home), "JUPYTERLAB_SETTINGS_DIR": str(settings / "lab"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(settings / "workspaces"),
     }  # fmt: skip
     process = start_service(
         command, log=opened.folder.logs / "jupyterlab.log", ready=lambda: _serves(port, token),
-        timeout_s=_JUPYTER_TIMEOUT_S, name="JupyterLab", environment=environment, cwd=ROOT, with_parent=True,
+        timeout_s=_JUPYTER_TIMEOUT_S, name="JupyterLab", environment=environment, cwd=root, with_parent=True,
     )  # fmt: skip
+    if not (settings / "workspaces").exists():  # what the student has arranged since stays
+        _ask(port, token, f"lab/api/workspaces/{_WORKSPACE}", json.dumps(workspace(path)))
     return process, f"http://{LOOPBACK}:{port}{place}?token={token}"
+
+
+def proxied_servers(opened: Lab) -> dict[str, Any]:
+    """Return what JupyterLab passes on through its own port, behind its own login: live panel and Ray's dashboard."""
+    lang = opened.settings.lang
+    servers: dict[str, Any] = {
+        _PANEL: {
+            "command": [sys.executable, "-m", "labkit.classroom.live", "{unix_socket}"],
+            "unix_socket": True, "timeout": _JUPYTER_TIMEOUT_S, "new_browser_tab": False,
+            "launcher_entry": {"title": t("cluster.title", lang)},
+        },
+    }  # fmt: skip
+    head = find_head(opened.folder)
+    if head is not None:
+        key = token_of(opened.folder).read_text().strip()
+        servers["ray"] = {
+            "port": head.dashboard_port, "new_browser_tab": False,
+            "request_headers_override": {"Authorization": f"Bearer {key}"},
+            "launcher_entry": {"title": t("cluster.dashboard", lang)},
+        }  # fmt: skip
+    return servers
+
+
+def workspace(path: str) -> dict[str, Any]:
+    """Return JupyterLab's layout of a lesson: a notebook, and the live panel beside it; all addresses are relative."""
+    left, right = f"notebook:{path}", f"server-proxy:server-proxy:{_PANEL}"
+    areas = [{"type": "tab-area", "currentIndex": 0, "widgets": [widget]} for widget in (left, right)]
+    dock = {"type": "split-area", "orientation": "horizontal", "sizes": [0.64, 0.36], "children": areas}
+    panel = {"url": f"/{_PANEL}/", "title": _PANEL, "newBrowserTab": False, "id": f"server-proxy:{_PANEL}"}
+    return {
+        "metadata": {"id": _WORKSPACE},
+        "data": {
+            "layout-restorer:data": {"main": {"dock": dock, "current": left}, "left": {"collapsed": True}},
+            left: {"data": {"path": path, "factory": "Notebook"}},
+            right: {"data": panel},
+        },
+    }
 
 
 def own_copy(source: Path, folder: Path) -> Path:
@@ -161,13 +210,18 @@ def _end(ending: list[Callable[[], object]]) -> None:
 def _serves(port: int, token: str) -> bool:
     """Tell whether it is our JupyterLab that answers there: only that knows the token."""
     try:
-        asked = urllib.request.Request(
-            f"http://{LOOPBACK}:{port}/api/status", headers={"Authorization": f"token {token}"}
-        )
-        with urllib.request.urlopen(asked, timeout=2.0) as answer:
-            return bool(answer.status == 200)
+        return _ask(port, token, "api/status") == 200
     except (urllib.error.URLError, OSError):
         return False
+
+
+def _ask(port: int, token: str, path: str, content: str | None = None) -> int:
+    asked = urllib.request.Request(
+        f"http://{LOOPBACK}:{port}/{path}", None if content is None else content.encode(),
+        {"Authorization": f"token {token}"}, method="GET" if content is None else "PUT",
+    )  # fmt: skip
+    with urllib.request.urlopen(asked, timeout=2.0 if content is None else 30.0) as answer:
+        return int(answer.status)
 
 
 def _has_screen() -> bool:

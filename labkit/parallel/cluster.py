@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
+import functools
 import logging
 import os
 import signal
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from labkit import host
 from labkit.errors import ClusterError
@@ -18,6 +20,7 @@ from labkit.parallel.pinning import ONE_THREAD
 from labkit.parallel.service import answers
 
 NAMESPACE = "labkit"
+_MAX_TASKS = 10_000  # more than that Ray's State API does not tell
 
 
 @contextlib.contextmanager
@@ -54,16 +57,11 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
     # Our own head's workers have one thread from the start; another cluster's get it with each actor, which is slower.
     head = find_head(folder)
     pinned = {} if head is not None and head.address == address else {"env_vars": dict(ONE_THREAD)}
-    # Ray would ask 20 times, once a second, with a token that is refused; whether somebody listens we know already.
-    for name, value in {**ray_environment(folder), "RAY_NUM_REDIS_GET_RETRIES": "5"}.items():
-        os.environ.setdefault(name, value)
+    _set_environment(folder)
     import ray
-    from ray._private.authentication_test_utils import reset_auth_token_state
 
     if ray.is_initialized():
         return address
-    # Ray reads the token's settings when it is imported, and a notebook may have done that before.
-    reset_auth_token_state()
     ending = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
@@ -76,6 +74,17 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
     except Exception as fault:
         raise ClusterError(_reason(address, f"{fault.__cause__ or ''}\n{fault}", ray.__version__)) from fault
     return address
+
+
+def _set_environment(folder: LabFolder) -> None:
+    # Ray would ask 20 times, once a second, with a token that is refused; whether somebody listens we know already.
+    for name, value in {**ray_environment(folder), "RAY_NUM_REDIS_GET_RETRIES": "5"}.items():
+        os.environ.setdefault(name, value)
+    import ray
+    from ray._private.authentication_test_utils import reset_auth_token_state
+
+    if not ray.is_initialized():  # Ray reads the token's settings when it is imported: a notebook may have done that
+        reset_auth_token_state()
 
 
 def check_answers(address: str) -> None:
@@ -131,6 +140,63 @@ def nodes() -> list[dict[str, Any]]:
         }
         for node, fingerprint in zip(alive, ray.get(asked, timeout=60.0), strict=True)
     ]
+
+
+def status(folder: LabFolder, address: str | None = None) -> dict[str, Any] | None:
+    """Return what a cluster does at this moment, without attaching to it; None where none answers.
+
+    Parameters
+    ----------
+    folder, address
+        As for `attach`.
+
+    Returns
+    -------
+    dict or None
+        `nodes`, each with its CPUs and its object store and what is taken of them, and `running`, the number of running
+        tasks by name.
+    """
+    head = find_head(folder)
+    address = address or (head.address if head else None)
+    try:
+        check_answers(address or "")
+        state = _state(folder, str(address))
+        from ray.util.state import list_tasks
+
+        alive = [node for node in state.node_table() if node["Alive"]]
+        free = state.available_resources_per_node()
+        filters: Any = [("state", "=", "RUNNING")]
+        tasks = list_tasks(address=address, filters=filters, limit=_MAX_TASKS, raise_on_missing_output=False)
+    except Exception:  # a cluster that just ends has many ways of saying so
+        return None
+    found = []
+    for node in alive:
+        total, left = node["Resources"], free.get(node["NodeID"], {})
+        cpus, store = total.get("CPU", 0.0), total.get("object_store_memory", 0.0)
+        found.append(
+            {
+                "node": node["NodeID"][:8],
+                "cpus": cpus,
+                "cpus_used": cpus - left.get("CPU", 0.0),
+                "store_bytes": int(store),
+                "store_used_bytes": int(store - left.get("object_store_memory", 0.0)),
+            }
+        )
+    return {"nodes": found, "running": dict(collections.Counter(str(task.name) for task in tasks))}
+
+
+@functools.cache
+def _state(folder: LabFolder, address: str) -> Any:
+    """Return Ray's own view of a cluster, read from its head."""
+    _set_environment(folder)
+    import ray
+    from ray._private.state import GlobalState
+
+    state, raylet = GlobalState(), cast(Any, ray._raylet)
+    state._initialize_global_state(
+        raylet.GcsClientOptions.create(address, None, allow_cluster_id_nil=True, fetch_cluster_id_if_nil=False)
+    )
+    return state
 
 
 def _reason(address: str, fault: str, version: str) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from labkit.errors import InvalidArgument
+from labkit.errors import InvalidArgument, LabError
 from labkit.files.whole import write_whole
 from labkit.parallel.dispatch import watchers
 from labkit.parallel.engines import Crew
@@ -285,6 +285,55 @@ class Scene:
         self.report.struck_s = time.time()
         with contextlib.suppress(psutil.NoSuchProcess):  # what was to be killed has ended by itself
             self.report.said = strike() or f"{type(self.fault).__name__} at worker {self.worker}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Strike:
+    """A fault that somebody let strike by hand: on which worker, during which task, and why it could not if so."""
+
+    worker: int
+    task: str
+    report: FaultReport
+    error: str | None
+
+
+class Bystander:
+    """A watcher of all that this process dispatches, which strikes at once when it is told to.
+
+    `running` holds crew and task by worker, the one that began first before the others.
+    """
+
+    def __init__(self) -> None:
+        self.running: dict[int, tuple[Crew, Task]] = {}
+        self.strikes: list[Strike] = []
+        self._events: list[TaskEvent] = []
+        watchers.append(self)
+
+    def started(self, crew: Crew, worker: int, task: Task, share: float) -> None:
+        """See a task begin."""
+        self.running[worker] = crew, task
+
+    def ended(self, event: TaskEvent) -> None:
+        """See an attempt end."""
+        self.running.pop(event.worker, None)
+        self._events.append(event)
+
+    def strike(self, fault: Fault) -> None:
+        """Let a fault strike the worker whose task began first; where nothing runs, nothing happens."""
+        for worker, (crew, task) in list(self.running.items())[:1]:
+            scene, error = Scene(fault), None
+            scene.crew, scene.worker, scene.report.events = crew, worker, self._events
+            try:
+                strike = fault.aim(scene)
+                scene.report.struck_s = time.time()
+                scene.report.said = strike()
+            except LabError as why:
+                error = str(why)
+            self.strikes.append(Strike(worker, task.key, scene.report, error))
+
+    def leave(self) -> None:
+        """Watch no longer."""
+        watchers.remove(self)
 
 
 @contextlib.contextmanager

@@ -153,6 +153,19 @@ laws = labkit.laws_of(results, engine)
 labkit.plot_speedup(rows, laws, lang, f"{machine['cpu_model']}, {machine['usable_cpus']} CPU")
 
 # %% [markdown] lang="en"
+# Who did what when, in the last round with the most workers? Point at a bar, or choose a task from the list, to read its
+# times; drag or use the arrow keys to zoom.
+
+# %% [markdown] lang="es"
+# ¿Quién hizo qué y cuándo, en la última ronda con más procesos? Señala una barra, o elige una tarea de la lista, para
+# leer sus tiempos; arrastra o usa las flechas del teclado para acercarte.
+
+# %%
+from labkit.classroom.widgets import gantt, speedup_explorer
+
+gantt(record["events"])
+
+# %% [markdown] lang="en"
 # Where did the workers' time go? Every task tells what CPU time it used, how long it was queued for a CPU and how long
 # it was blocked; the rest is hand-overs and waiting. What takes 15 % or more, computing apart, is the bottleneck.
 
@@ -247,6 +260,16 @@ check("4.2", coverage, rounds_for_95_percent)
 # procesos se cuestan unos a otros. **Gustafson** (1988), en cambio, deja crecer el trabajo con los procesos:
 # $S(n) = n - s(n-1)$, la escalabilidad débil. Una ley solo se ajusta si se midieron al menos dos cantidades de
 # procesos más que parámetros tiene.
+
+# %% [markdown] lang="en"
+# Move the sliders until the curves meet your points. With $\kappa = 0$ both laws are one; what does $\kappa$ add?
+
+# %% [markdown] lang="es"
+# Mueve los controles hasta que las curvas pasen por tus puntos. Con $\kappa = 0$ ambas leyes son una sola; ¿qué añade
+# $\kappa$?
+
+# %%
+speedup_explorer(rows)
 
 # %%
 for row in rows:

@@ -1,0 +1,138 @@
+"""The course as a student meets it: a JupyterLab that labkit started, in a real browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import nbformat
+import pytest
+
+from labkit.classroom.text import t
+from labkit.cli.lab import own_copy, start_jupyter
+from labkit.lab import start
+from labkit.parallel.head import start_head, stop_head
+from labkit.parallel.service import end_service, free_port
+from labkit.runner import notebook
+
+CHROMIUM = shutil.which("chromium")
+SMALL = {"workers": [1, 2], "rounds": 1, "days": 10, "recipes": ["hgb-small", "logistic-numeric"]}
+RUN_ALL = [("04_speedup_tables", "en"), ("04_speedup_tables", "es")]
+TIMEOUT_S = 120
+SHOTS = os.environ.get("LABKIT_SHOTS")  # a folder, to look at what the browser shows
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: make system-deps")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A JupyterLab beside a Ray head, whose copies of the notebooks have small parameters."""
+    root = tmp_path_factory.mktemp("clon ñ")
+    lab = start(home=root / "lab", lang="en")
+    start_head(lab.folder, port=0, n_cpus=2, with_parent=True)
+    try:
+        process, place = start_jupyter(lab, free_port(), False, root)
+        try:
+            for name, lang in RUN_ALL:
+                make_small(own_copy(notebook(name, lang), root / "work" / lang))
+            yield place
+        finally:
+            end_service(process)
+    finally:
+        stop_head(lab.folder)
+
+
+@pytest.fixture(scope="module")
+def page(address: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": 1440, "height": 1000}, reduced_motion="reduce")
+        context.set_default_timeout(1e3 * TIMEOUT_S)
+        page = context.new_page()
+        page.asked = []
+        context.on("request", lambda request: page.asked.append(request.url))
+        page.on("websocket", lambda socket: page.asked.append(socket.url))
+        page.goto(address)
+        yield page
+        browser.close()
+
+
+def make_small(path: Path) -> None:
+    book = nbformat.read(path, 4)
+    [cell] = [cell for cell in book.cells if "parameters" in cell.metadata.get("tags", [])]
+    cell.source += "".join(f"\n{name} = {value!r}" for name, value in SMALL.items())
+    nbformat.write(book, path)
+
+
+def shot(page: Any, name: str) -> None:
+    if SHOTS:
+        page.screenshot(path=Path(SHOTS) / f"{name}.png")
+
+
+def curve(explorer: Any) -> str:
+    return str(explorer.locator("polyline.usl").get_attribute("points"))
+
+
+def test_the_lesson_opens_with_the_notebook_and_the_live_panel_side_by_side(page: Any) -> None:
+    page.locator(".jp-NotebookPanel").wait_for()
+    panel = page.frame_locator(".jp-ServerProxy iframe").locator("svg[role=img]")
+    panel.get_by_text(t("cluster.node", "en", node="")).first.wait_for()
+    left, right = page.locator(".jp-NotebookPanel").bounding_box(), page.locator(".jp-ServerProxy").first.bounding_box()
+    assert left["x"] + left["width"] <= right["x"] + 5 and right["width"] > 300
+    assert page.locator(".Toastify__toast").count() == 0
+
+
+def test_rays_dashboard_answers_behind_jupyters_login_alone(page: Any, address: str) -> None:
+    base = "{0.scheme}://{0.netloc}".format(urlsplit(address))
+    assert page.context.request.get(f"{base}/ray/api/v0/nodes").json()["result"] is True
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    with pytest.raises(HTTPError, match="403"):
+        urlopen(f"{base}/ray/api/v0/nodes", timeout=30)
+
+
+@pytest.mark.parametrize(("name", "lang"), RUN_ALL)
+def test_a_notebook_runs_to_its_end_and_its_widgets_answer(page: Any, address: str, name: str, lang: str) -> None:
+    place = urlsplit(address)
+    page.goto(f"{place.scheme}://{place.netloc}/lab/workspaces/{lang}/tree/work/{lang}/{name}.ipynb?reset")
+    book = page.locator(".jp-NotebookPanel:visible")
+    book.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    book.get_by_text("Karp–Flatt, 2").first.wait_for()
+    assert book.locator("[data-mime-type='application/vnd.jupyter.stderr'], .jp-RenderedError").count() == 0
+    table = book.locator(".jp-OutputArea table")
+    assert table.locator("tbody tr").count() == 2
+    table.scroll_into_view_if_needed()
+    shot(page, f"{lang}-table")
+    timeline = book.locator(f".jp-OutputArea svg[aria-label^='{t('timeline.title', lang, tasks='', rows='')[:8]}']")
+    timeline.scroll_into_view_if_needed()
+    assert timeline.locator("rect title").count() >= 2
+    shot(page, f"{lang}-timeline")
+    explorer = book.locator(f".jp-OutputArea svg[aria-label={t('explorer.title', lang)!r}]")
+    slider = book.locator(".widget-slider", has_text=t("explorer.sigma", lang)).locator(".noUi-handle")
+    before = curve(explorer)
+    slider.focus()
+    for _ in range(20):
+        slider.press("ArrowRight")
+    page.wait_for_function(
+        "([label, before]) => document.querySelector(`svg[aria-label='${label}'] polyline.usl`)"
+        ".getAttribute('points') != before",
+        arg=[t("explorer.title", lang), before],
+    )
+    explorer.scroll_into_view_if_needed()
+    shot(page, f"{lang}-explorer")
+
+
+def test_nothing_was_asked_of_another_host(page: Any) -> None:
+    assert len(page.asked) > 20
+    assert {urlsplit(url).hostname for url in page.asked if urlsplit(url).scheme not in ("data", "blob")} == {
+        "127.0.0.1"
+    }
