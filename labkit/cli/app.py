@@ -38,6 +38,6 @@ def _main(
 ) -> None: ...
 
 
-from labkit.cli import bench, clean, cluster, data, doctor, lab, models, runs, train  # noqa: E402 (they add themselves to `app`)
+from labkit.cli import bench, clean, cluster, data, doctor, lab, models, progress, runs, train  # noqa: E402 (they add themselves to `app`)
 
-__all__ = ["app", "bench", "clean", "cluster", "data", "doctor", "lab", "models", "runs", "train"]
+__all__ = ["app", "bench", "clean", "cluster", "data", "doctor", "lab", "models", "progress", "runs", "train"]
