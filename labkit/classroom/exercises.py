@@ -14,18 +14,18 @@ import math
 import string
 import tomllib
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
-from labkit.classroom.text import number, t
+from labkit.classroom.text import number, percent, t
 from labkit.errors import InvalidArgument, UnknownName
-from labkit.lab import current
+from labkit.lab import Lab, current
 from labkit.runner import ROOT
 
-RIGHT, NOT_YET, NOT_ATTEMPTED = "right", "not_yet", "not_attempted"
+RIGHT, NOT_YET, NOT_ATTEMPTED, PREDICTED = "right", "not_yet", "not_attempted", "predicted"
 VERDICT = "application/vnd.labkit.verdict+json"  # as which an executed notebook keeps it
-_SIGNS = {RIGHT: "✔", NOT_YET: "✘", NOT_ATTEMPTED: "○"}
+_SIGNS = {RIGHT: "✔", NOT_YET: "✘", NOT_ATTEMPTED: "○", PREDICTED: "✔"}
 _IDLE = {"RESUME", "LOAD_CONST", "RETURN_VALUE", "RETURN_CONST", "NOP", "COPY_FREE_VARS"}
 
 
@@ -78,6 +78,34 @@ class Prediction:
         lab.progress.keep(self.key, "prediction", kept)
         shown |= {"predicted": f"{number(self.value, lang, 2)} {unit}".strip(), "gap": number(100 * gap, lang, 0)}
         return Verdict(self.key, RIGHT, "predicted", t("exercise.predicted", lang, **shown))
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """How far somebody is with one exercise or prediction.
+
+    Parameters
+    ----------
+    exercise, title : str
+        Its number, and what it is called or, of a prediction, which quantity was asked for.
+    state : str
+        The best that its checks ever found: "right", "not_yet" or "not_attempted"; "predicted" for a prediction.
+    n_hints : int
+        How many of its hints were read.
+    predicted, measured, gap : float or None
+        Of the first prediction, since whoever has measured predicts no more; the gap is a fraction of the measured.
+    unit : str
+        Of the numbers predicted and measured.
+    """
+
+    exercise: str
+    title: str
+    state: str
+    n_hints: int = 0
+    predicted: float | None = None
+    measured: float | None = None
+    gap: float | None = None
+    unit: str = ""
 
 
 def check(exercise: str, *attempt: Any) -> Verdict:
@@ -172,6 +200,47 @@ def exercises() -> dict[str, dict[str, Any]]:
         for path in sorted((ROOT / "notebooks" / "checks").glob("*.toml"))
         for key, texts in tomllib.loads(path.read_text("utf-8")).items()
     }
+
+
+def progress_of(lab: Lab) -> list[Standing]:
+    """Return how far a lab's student is with every exercise and prediction, in the order of the course."""
+    lang, kept = lab.settings.lang, lab.progress.list()
+    standings = []
+    for key, texts in exercises().items():
+        own = [each for each in kept if each["exercise"] == key]
+        if "quantity" in texts:
+            said = [each for each in own if each["kind"] == "prediction"][:1]
+            found = {name: said[0][name] for name in ("predicted", "measured", "gap")} if said else {}
+            state, unit = PREDICTED if said else NOT_ATTEMPTED, texts.get("unit", "")
+            standings.append(Standing(key, texts["quantity"][lang], state, **found, unit=unit))
+        else:
+            states = {each["state"] for each in own if each["kind"] == "check"}
+            state = next((state for state in (RIGHT, NOT_YET) if state in states), NOT_ATTEMPTED)
+            n_hints = len({each["number"] for each in own if each["kind"] == "hint"})
+            standings.append(Standing(key, texts["title"][lang], state, n_hints))
+    return standings
+
+
+def format_progress(standings: Sequence[Standing], lang: str) -> list[list[str]]:
+    """Write how far somebody is as cells of text, the header first."""
+    names = ("exercise", "title", "state", "hints", "prediction", "measured", "gap")
+    return [
+        [t(f"progress.{name}", lang) for name in names],
+        *(
+            [
+                row.exercise,
+                row.title,
+                f"{_SIGNS[row.state]} {t(f'progress.{row.state}', lang)}",
+                str(row.n_hints or ""),
+                *(
+                    "" if value is None else f"{number(value, lang)} {row.unit}"
+                    for value in (row.predicted, row.measured)
+                ),
+                "" if row.gap is None else percent(row.gap, lang),
+            ]
+            for row in standings
+        ),
+    ]
 
 
 def _texts(key: str) -> Mapping[str, Any]:

@@ -191,9 +191,29 @@ def format_table(rows: Sequence[SpeedupRow], lang: str) -> list[list[str]]:
 
 def table_markdown(rows: Sequence[SpeedupRow], lang: str) -> str:
     """Write the table in Markdown, numbers to the right."""
-    header, *body = format_table(rows, lang)
-    ruler = ["---:"] * (len(header) - 1) + [":---"]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, ruler, *body))
+    return markdown(format_table(rows, lang), "rrrrrrrrl")
+
+
+def markdown(table: Sequence[Sequence[object]], align: str) -> str:
+    """Write cells of text as a table in Markdown.
+
+    Parameters
+    ----------
+    table : sequence of sequence
+        The header first.
+    align : str
+        One letter a column: "l" for left, "r" for right.
+
+    Examples
+    --------
+    >>> print(markdown([["plan", "rows"], ["skewed", 812]], "lr"))
+    | plan | rows |
+    | :--- | ---: |
+    | skewed | 812 |
+    """
+    header, *body = table
+    ruler = [{"l": ":---", "r": "---:"}[side] for side in align]
+    return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in (header, ruler, *body))
 
 
 def _draw(

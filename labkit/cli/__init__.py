@@ -12,7 +12,7 @@ def main() -> None:
     """Run the command line; errors that labkit raises on purpose become one message and an exit status."""
     import typer
 
-    from labkit.cli import bench, clean, cluster, data, doctor, lab, models, runs, train  # noqa: F401 (they add themselves)
+    from labkit.cli import bench, clean, cluster, data, doctor, lab, models, progress, runs, train  # noqa: F401 (they add themselves)
     from labkit.cli.app import app
     from labkit.cli.show import console, errors
     from labkit.errors import LabError

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import labkit
-from labkit.classroom.exercises import exercises, is_stub
+from labkit.classroom.exercises import exercises, format_progress, is_stub, progress_of
 from labkit.classroom.text import LANGUAGES
 from labkit.errors import InvalidArgument, UnknownName
 from labkit.lab import Lab
@@ -117,3 +117,23 @@ def test_a_class_with_one_method_unwritten_is_a_stub() -> None:
         def two(self) -> None: ...
 
     assert is_stub(Half) and not is_stub(type("Whole", (), {"one": Half.one}))
+
+
+def test_progress_keeps_the_best_state_and_the_first_prediction(lab: Lab) -> None:
+    for state in ("not_yet", "right", "not_attempted"):
+        lab.progress.keep("1.1", "check", {"state": state, "reason": state})
+    for number in (1, 2, 2):
+        labkit.hint("1.2", number)
+    for value in (3.0, 2.0):
+        labkit.predict("1.a", value).compare(2.0)
+    told = {row.exercise: row for row in progress_of(lab)}
+    assert list(told) == list(exercises())
+    assert (told["1.1"].state, told["1.2"].state, told["1.2"].n_hints) == ("right", "not_attempted", 2)
+    assert (told["1.a"].state, told["1.a"].predicted, told["1.a"].gap) == ("predicted", 3.0, 0.5)
+
+
+def test_progress_is_written_in_the_reader_s_language(lab: Lab) -> None:
+    labkit.predict("1.a", 1.0).compare(2.0)
+    for lang, state, gap in (("en", "✔ predicted", "-50%"), ("es", "✔ predicho", "-50\N{NO-BREAK SPACE}%")):
+        (row,) = [row for row in format_progress(progress_of(lab), lang) if row[0] == "1.a"]
+        assert row[2] == state and row[-1] == gap

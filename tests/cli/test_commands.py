@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from labkit.lab import start as open_lab
 from tests.cli.conftest import Shell
 
 
 def test_every_command_has_help_that_teaches(labkit: Shell) -> None:
     said = labkit.run("--help")
-    for command in ("lab", "bench", "train", "runs", "models", "data", "cluster", "doctor", "clean"):
+    for command in ("lab", "bench", "train", "runs", "models", "data", "cluster", "progress", "doctor", "clean"):
         assert f" {command} " in said
         assert len(labkit.run(command, "--help")) > 300
     assert "130 ended by Ctrl-C" in " ".join(said.split())
@@ -113,3 +114,16 @@ def test_data_is_described_and_prepared(labkit: Shell) -> None:
     prepared = labkit.json("data", "prepare", "--days", "5")
     assert prepared["n_rows"] > 0 and Path(prepared["folder"]).is_dir()
     assert labkit.json("data", "prepare", "--days", "5")["digest"] == prepared["digest"]
+
+
+def test_progress_in_the_course_is_told_to_people_and_programs(labkit: Shell) -> None:
+    store = open_lab(home=labkit.home).progress
+    store.keep("1.1", "check", {"state": "right", "reason": "right"})
+    store.keep("1.1", "hint", {"number": 1})
+    store.keep("1.a", "prediction", {"predicted": 3.0, "measured": 2.0, "gap": 0.5, "unit": "×", "run": None})
+    told = {each["exercise"]: each for each in labkit.json("progress")}
+    assert (told["1.1"]["state"], told["1.1"]["n_hints"]) == ("right", 1)
+    assert (told["1.a"]["state"], told["1.a"]["gap"]) == ("predicted", 0.5)
+    assert told["1.2"]["state"] == "not_attempted"
+    said = labkit.run("progress", LABKIT_LANG="es")
+    assert "✔ correcto" in said and "3,00 ×" in said and "50\N{NO-BREAK SPACE}%" in said
