@@ -156,7 +156,7 @@ class RayCrew(Crew):
             self.causes[worker] = str(fault).strip().splitlines()[-1].partition(" Some common causes")[0]
             return worker, None
         except RayError as fault:
-            raise TaskFailed(f"Ray could not bring a result: {_first_line(fault)}") from fault
+            raise TaskFailed(f"Ray could not bring a result: {str(fault).strip().splitlines()[-1]}") from fault
 
     def replace(self, worker: int) -> None:
         for ref in [ref for ref, holder in self._running.items() if holder == worker]:
