@@ -153,8 +153,8 @@ laws = labkit.laws_of(results, engine)
 labkit.plot_speedup(rows, laws, lang, f"{machine['cpu_model']}, {machine['usable_cpus']} CPU")
 
 # %% [markdown] lang="en"
-# Who did what when, in the last round with the most workers? Point at a bar, or choose a task from the list, to read its
-# times; drag or use the arrow keys to zoom.
+# Who did what when, in the last round with the most workers? Point at a bar, or choose a task from the list, to read
+# its times; drag or use the arrow keys to zoom.
 
 # %% [markdown] lang="es"
 # ¿Quién hizo qué y cuándo, en la última ronda con más procesos? Señala una barra, o elige una tarea de la lista, para
