@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape, quoteattr
 
 from labkit.classroom.text import number, percent, t
-from labkit.parallel.faults import Bystander, lost_attempts
+from labkit.parallel.faults import Bystander, FaultReport
 from labkit.parallel.tasks import TaskEvent
 from labkit.scaling import laws
 
@@ -67,7 +67,8 @@ def bars_of(events: Iterable[TaskEvent | WorkerTask | Mapping[str, Any]], lang: 
     """
     known = [TaskEvent(**event) if isinstance(event, Mapping) else event for event in events]
     tasks = [event for event in known if isinstance(event, TaskEvent)]
-    died = {id(event): begun_s for event, begun_s in lost_attempts(tasks, 0.0)}
+    report = FaultReport(0.0, tasks)
+    died = {id(event): report.begun_s(event) for event in report.lost}
     begun = [died.get(id(event), event.started_s) for event in known]
     first_s, bars = min(begun, default=0.0), []
     for event, begun_s in zip(known, begun, strict=True):
@@ -139,7 +140,7 @@ def shards_svg(plan: ShardPlan[Any], lang: str) -> str:
     height = min(_ROW, 400 / len(plan.rows))
     parts = [
         _text(_LEFT, 16, t("shards.days", lang, n=len(places)), fill=_GREY),
-        _text(middle, 16, t("shards.rows", lang, mean=number(mean, lang, 0)), fill=_GREY),
+        _text(middle, 16, t("shards.mean", lang, mean=number(mean, lang, 0)), fill=_GREY),
     ]
     for shard, (group, rows) in enumerate(zip(plan.groups, plan.rows, strict=True)):
         y, shown = 24 + height * shard, number(rows, lang, 0)

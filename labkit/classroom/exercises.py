@@ -46,9 +46,13 @@ class Verdict:
     reason: str
     message: str
 
+    @property
+    def markdown(self) -> str:
+        """The verdict as it is shown."""
+        return f"{_SIGNS[self.state]} **{self.exercise}** {self.message}"
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        text = f"{_SIGNS[self.state]} **{self.exercise}** {self.message}"
-        return {"text/markdown": text, "text/plain": text, VERDICT: dataclasses.asdict(self)}
+        return {"text/markdown": self.markdown, "text/plain": self.markdown, VERDICT: dataclasses.asdict(self)}
 
 
 @dataclasses.dataclass

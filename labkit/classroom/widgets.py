@@ -170,7 +170,7 @@ class Checked(ipywidgets.VBox):
     """A verdict, with a button for the next hint as long as the exercise is not right."""
 
     def __init__(self, verdict: Verdict) -> None:
-        self.verdict, self._lines = verdict, [verdict._repr_markdown_()]
+        self.verdict, self._lines = verdict, [verdict.markdown]
         self._said = ipywidgets.Output()
         self._button = ipywidgets.Button(description=t("widget.hint", current().settings.lang), icon="lightbulb-o")
         self._button.on_click(lambda _: self.tell())

@@ -77,13 +77,13 @@ class FaultReport:
     @property
     def lost_s(self) -> float:
         """Seconds of computing thrown away: what the lost attempts had done when the fault struck."""
-        return sum(max(0.0, self.struck_s - self._begun_s(event)) for event in self.lost)
+        return sum(max(0.0, self.struck_s - self.begun_s(event)) for event in self.lost)
 
     def _again_s(self, lost: TaskEvent) -> float:
         later = [event for event in self.events if event.task == lost.task and event.received_s > lost.received_s]
         return min((event.started_s for event in later if event.node != NOWHERE), default=math.inf)
 
-    def _begun_s(self, lost: TaskEvent) -> float:
+    def begun_s(self, lost: TaskEvent) -> float:
         """Return when a lost attempt was submitted, or its worker had finished what lay before: nobody reports more."""
         before = [event for event in self.events if event.received_s < lost.received_s]
         return max(lost.submitted_s, *(event.finished_s for event in before if event.worker == lost.worker), 0.0)
@@ -326,7 +326,7 @@ class Bystander:
             try:
                 strike = fault.aim(scene)
                 scene.report.struck_s = time.time()
-                scene.report.said = strike()
+                scene.report.said = strike() or ""
             except LabError as why:
                 error = str(why)
             self.strikes.append(Strike(worker, task.key, scene.report, error))
