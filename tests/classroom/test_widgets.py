@@ -142,7 +142,7 @@ def test_hints_come_one_by_one_below_the_verdict_and_the_last_ends_the_button(la
         assert f"> {number}/3 " in checked._repr_mimebundle_()["text/markdown"]
     button.click()
     text = checked._repr_mimebundle_()["text/markdown"]
-    assert button.disabled and text.count("> ") == 3 and text.startswith(checked.verdict._repr_markdown_())
+    assert button.disabled and text.count("> ") == 3 and text.startswith(checked.verdict.markdown)
     assert controls(checked, ipywidgets.Output)[0].outputs[0]["data"]["text/markdown"] == text
 
 
