@@ -47,7 +47,7 @@ def doctor(as_json: Json = False) -> None:
 
 def _machine() -> Iterator[Finding]:
     python = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("Python", python, (3, 11) <= sys.version_info[:2] <= (3, 13), "labkit runs on Python 3.11 to 3.13.")
+    yield _well("Python", python, (3, 11) <= sys.version_info[:2] <= (3, 13), "labkit runs on Python 3.11 to 3.13.")
     cpus, cores = host.usable_cpus(), host.physical_cores()
     yield _well(
         "CPUs", f"{cpus} usable, {cores} cores", cpus >= 2, "One CPU shows no speedup: take a machine with two."

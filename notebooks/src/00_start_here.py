@@ -41,7 +41,7 @@
 # nadie lo califica, pero se aprende justo de lo que sorprende.
 
 # %% tags=["parameters"]
-days = 90
+days = 60
 lang = None
 home = None
 
@@ -54,9 +54,10 @@ import time
 
 import labkit
 from IPython.display import Markdown, display
-from labkit import check, host, predict
+from labkit import check, hint, host, predict
 from labkit.classroom.plots import markdown
 from labkit.classroom.text import number, t
+from labkit.pipeline import votes_digest
 
 lab = labkit.start(home=home, lang=lang)
 lang = lab.settings.lang
@@ -146,14 +147,15 @@ print(t("notebook.data", lang, days=dataset.n_days, rows=number(dataset.n_rows, 
 
 
 def trained(engine, n_workers):
-    """Return the events of the second pass, and what all models say, in one number."""
+    """Return how long the second pass took, its events, and the digest of what all models say."""
     given = (job.valid.X, job.categorical)
     with labkit.engine(engine)(labkit.ModelTrainer, given, job.blocks, n_workers) as crew:
         crew.ready()
         for _ in range(2):
-            events = []
+            events, begun = [], time.perf_counter()
             results = labkit.dispatch(tasks, crew, on_event=events.append)
-    return events, float(sum(result.probability.sum() for result in results))
+            seconds = time.perf_counter() - begun
+    return seconds, events, votes_digest(results)
 
 
 def show(events):
@@ -165,7 +167,7 @@ def show(events):
         print(f"{event.worker} {event.task:17} {seconds:>6} s |{(' ' * begin + '█' * max(1, end - begin)):60}|")
 
 
-sequential, votes_of_one = trained("sequential", 1)
+sequential_s, sequential, digest_of_one = trained("sequential", 1)
 show(sequential)
 
 # %% [markdown] lang="en"
@@ -182,22 +184,18 @@ times_as_fast = 1.8  # solution
 guess = predict("0.a", times_as_fast)
 
 # %%
-parallel, votes_of_two = trained("ray", 2)
+parallel_s, parallel, digest_of_two = trained("ray", 2)
 show(parallel)
-print(votes_of_one == votes_of_two)
-
+print(digest_of_one, digest_of_two, digest_of_one == digest_of_two)
 
 # %%
-def span_s(events):
-    return max(event.received_s for event in events) - min(event.submitted_s for event in events)
-
-
-guess.compare(span_s(sequential) / span_s(parallel))
+guess.compare(sequential_s / parallel_s)
 
 # %% [markdown] lang="en"
-# `True` above means that the models of both runs say the same, bit by bit: parallel work that gives another answer is
-# no speedup. If you measured less than 2: the end, where one worker has nothing left to do, costs time, and so do cores
-# that share memory. Notebook 04 measures that properly; a single run like this one scatters.
+# The two digests above are one: the models of both runs say the same of every flight, bit by bit. Parallel work that
+# gives another answer is no speedup. If you measured less than 2: the end, where one worker has nothing left to do,
+# costs time, and so do cores that share memory. Notebook 04 measures that properly; a single run like this one
+# scatters.
 #
 # ### Exercise 0.2: the longest task
 #
@@ -206,10 +204,10 @@ guess.compare(span_s(sequential) / span_s(parallel))
 # was busy with for longest. The list is handed to you only to be read.
 
 # %% [markdown] lang="es"
-# El `True` de arriba quiere decir que los modelos de ambas ejecuciones dicen lo mismo, bit a bit: un trabajo paralelo
-# que da otra respuesta no es aceleración. Si mediste menos de 2: cuesta tiempo el final, cuando a un proceso ya no le
-# queda nada que hacer, y también que los núcleos compartan memoria. El cuaderno 04 lo mide como es debido; una sola
-# ejecución como esta varía.
+# Las dos huellas de arriba coinciden: los modelos de ambas ejecuciones dicen lo mismo de cada vuelo, bit a bit. Un
+# trabajo paralelo que da otra respuesta no es aceleración. Si mediste menos de 2: cuesta tiempo el final, cuando a un
+# proceso ya no le queda nada que hacer, y también que los núcleos compartan memoria. El cuaderno 04 lo mide como es
+# debido; una sola ejecución como esta varía.
 #
 # ### Ejercicio 0.2: la tarea más larga
 #
