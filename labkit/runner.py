@@ -159,7 +159,9 @@ def execute(order: Path) -> int:
     # Ports that were found free may be another's once the kernel takes them; sockets in our own folder are nobody's.
     sockets = str(order.with_name("kernel"))
     apart = {"transport": "ipc", "ip": sockets} if len(os.fsencode(sockets)) < _SOCKET_PATH_MAX else {}
-    with environment({**ONE_THREAD, "PYDEVD_DISABLE_FILE_VALIDATION": "1"}):
+    # JPY_SESSION_NAME: as in JupyterLab, the kernel knows its notebook, and labkit.start() by it the language.
+    known = {"PYDEVD_DISABLE_FILE_VALIDATION": "1", "JPY_SESSION_NAME": asked["source"]}
+    with environment({**ONE_THREAD, **known}):
         try:
             papermill.execute_notebook(
                 asked["source"], asked["target"], asked["parameters"], kernel_name="python3", progress_bar=False,
