@@ -35,7 +35,7 @@ from labkit.parallel.faults import (
 )
 from labkit.parallel.head import ray_environment, start_head, stop_head
 from labkit.parallel.ray_crew import RayCrew, cpu_share, n_places
-from labkit.parallel.service import end_service, free_port, log_tail, outliving, start_service
+from labkit.parallel.service import end_service, log_tail, outliving, start_service
 from labkit.parallel.tasks import Task, TaskEvent
 from labkit.pipeline import Job, train
 from tests.learning.blocks import block
@@ -249,7 +249,7 @@ def three_nodes(ray_cluster: LabFolder, tmp_path_factory: pytest.TempPathFactory
     nodes: list[psutil.Process] = []
     tuned = {
         "RAY_health_check_initial_delay_ms": "1000", "RAY_health_check_period_ms": "500",
-        "RAY_health_check_timeout_ms": "2000", "RAY_health_check_failure_threshold": "3",
+        "RAY_health_check_timeout_ms": "10000", "RAY_health_check_failure_threshold": "3",
         "RAY_local_fs_capacity_threshold": "0.0001",
     }  # fmt: skip
     try:
@@ -277,15 +277,12 @@ def three_nodes(ray_cluster: LabFolder, tmp_path_factory: pytest.TempPathFactory
 
 
 def started_node(folder: LabFolder, address: str) -> psutil.Process:
-    # A folder of its own, since two that start at once would take the same names for their sockets; and ports, since a
-    # raylet waits only 15 s for its agents to choose some.
+    # A folder of its own: two that start at once would take the same names for their sockets.
     name = f"{address.rpartition(':')[2]}-{time.time_ns() % 10**9}"
     command = [
         sys.executable, "-m", "ray.scripts.scripts", "start", f"--address={address}", "--block", "--num-cpus=1",
         "--object-store-memory=80000000", "--min-worker-port=0", "--max-worker-port=0", "--disable-usage-stats",
         f"--temp-dir={tempfile.gettempdir()}/labkit-node-{name}",
-        *(f"--{kind}-port={free_port()}" for kind in (
-            "metrics-export", "runtime-env-agent", "dashboard-agent-grpc", "dashboard-agent-listen")),
     ]  # fmt: skip
     return start_service(
         command, log=folder.logs / f"node-{name}.log", ready=lambda: True, timeout_s=60.0, name="A Ray node",
