@@ -116,11 +116,8 @@ with labkit.engine("processes")(labkit.ModelTrainer, (job.valid.X, job.categoric
 
 cases["bottleneck.cpu", ""] = found[sizes[0]]
 for event in together[sizes[0]]:
-    usage = event.usage
-    print(
-        f"{event.worker} {event.task:10} {event.finished_s - event.started_s:.3f} s = {usage.cpu_s:.3f} s cpu", end=""
-    )
-    print(f" + {usage.queued_s:.3f} s queued + …")
+    usage, lasted_s = event.usage, event.finished_s - event.started_s
+    print(f"{event.worker} {event.task:10} {lasted_s:.3f} s   {usage.cpu_s = :.3f}   {usage.queued_s = :.3f}")
 print(explain(found[sizes[0]], lang))
 
 # %% [markdown] lang="en"
@@ -445,7 +442,7 @@ with labkit.engine("ray")(Booster, (), {"rows": blocks[str(sizes[0])]}, 2) as cr
         labkit.dispatch(tasks[:2], crew)
         events, found_threads = run(tasks, crew)
         cases["mark.over-subscribed", kind] = found_threads
-        print(f"2 × {n_threads}: {found_threads.figures['makespan_s']:.2f} s, {cpu_s(events):.2f} s cpu")
+        print(f"2 × {n_threads}: {found_threads.figures['makespan_s']:.2f} s, {cpu_s(events) = :.2f}")
         print(explain(found_threads, lang))
 
 # %% [markdown] lang="en"
