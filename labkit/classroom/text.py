@@ -108,7 +108,8 @@ def _figure(name: str, value: float | None, lang: str) -> str:
     if name.endswith(("_share", "_fraction")):
         return percent(value, lang)
     if name.endswith("_bytes"):
-        return f"{number(value / 1e6, lang, 1)}\N{NO-BREAK SPACE}MB"
+        scale, unit = (1e6, "MB") if value >= 1e6 else (1e3, "kB")
+        return f"{number(value / scale, lang, 1)}\N{NO-BREAK SPACE}{unit}"
     return number(value, lang, 0 if name.startswith("n_") or name == "usable_cpus" else 3 if name == "task_s" else 2)
 
 

@@ -109,11 +109,14 @@ def sample(period_s: float = 0.25) -> Iterator[list[Sample]]:
     """
     if not period_s >= 0.1:
         raise InvalidArgument(f"Sampling disturbs what it samples: take a period of 0.1 s or more, not {period_s!r}.")
-    found, ended = [_now()], threading.Event()
+    from labkit import host  # not above: workers, which import this for their usage, have no use for it
+
+    cpus, ended = host.usable_cpus(), threading.Event()
+    found = [_now(cpus)]
 
     def keep_sampling() -> None:
         while not ended.wait(period_s):
-            found.append(_now())
+            found.append(_now(cpus))
 
     thread = threading.Thread(target=keep_sampling, name="labkit-sampler", daemon=True)
     thread.start()
@@ -122,18 +125,16 @@ def sample(period_s: float = 0.25) -> Iterator[list[Sample]]:
     finally:
         ended.set()
         thread.join()
-        found.append(_now())
+        found.append(_now(cpus))
 
 
-def _now() -> Sample:
-    import psutil  # not above: workers, which import this for their usage, have no use for it
-
-    from labkit import host
+def _now(usable_cpus: int) -> Sample:
+    import psutil
 
     cpus, cards = psutil.cpu_times(percpu=True), psutil.net_io_counters(pernic=True) or {}
     return Sample(
         time.time(),
-        host.usable_cpus(),
+        usable_cpus,
         tuple(cpu.user + cpu.nice + cpu.system for cpu in cpus),
         sum(getattr(cpu, "iowait", 0.0) for cpu in cpus),
         sum(getattr(cpu, "steal", 0.0) for cpu in cpus),

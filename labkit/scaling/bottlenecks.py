@@ -97,6 +97,8 @@ def diagnose(
     Notes
     -----
     Times of hand-overs compare the clocks of driver and worker: between hosts, they are as good as their clocks agree.
+    Bytes on the network are the host's, whoever moved them: beside a Ray cluster, whose daemons alone exchange tens of
+    kB a second, a task that is blocked by a lock looks like one that waits for a store.
 
     Examples
     --------
