@@ -54,8 +54,7 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
     # Our own head's workers have one thread from the start; another cluster's get it with each actor, which is slower.
     head = find_head(folder)
     pinned = {} if head is not None and head.address == address else {"env_vars": dict(ONE_THREAD)}
-    # Ray would ask 20 times, once a second, with a token that is refused; whether somebody listens we know already.
-    for name, value in {**ray_environment(folder), "RAY_NUM_REDIS_GET_RETRIES": "5"}.items():
+    for name, value in ray_environment(folder).items():
         os.environ.setdefault(name, value)
     import ray
     from ray._private.authentication_test_utils import reset_auth_token_state
