@@ -77,8 +77,7 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
 
 
 def _set_environment(folder: LabFolder) -> None:
-    # Ray would ask 20 times, once a second, with a token that is refused; whether somebody listens we know already.
-    for name, value in {**ray_environment(folder), "RAY_NUM_REDIS_GET_RETRIES": "5"}.items():
+    for name, value in ray_environment(folder).items():
         os.environ.setdefault(name, value)
     import ray
     from ray._private.authentication_test_utils import reset_auth_token_state
