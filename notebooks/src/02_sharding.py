@@ -165,6 +165,7 @@ for panel, (name, plan) in zip(panels, plans.items(), strict=True):
     panel.bar(range(1, n_shards + 1), plan.rows, color="#0072B2")
     panel.axhline(np.mean(plan.rows), color="#D55E00", lw=1, ls="--")
     panel.set_title(name, fontsize=10)
+    panel.locator_params(axis="x", integer=True)
     panel.spines[["top", "right"]].set_visible(False)
 panels[0].set_ylabel(t("shards.rows", lang))
 plt.show()
