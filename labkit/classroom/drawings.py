@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # Polars and Ray are slow to import, and nothing here calls t
     from labkit.store.runs import Run
 
 WIDTH = 720
+_NARROW = 440  # stands beside a notebook
 _BLUE, _RED, _GREEN, _GREY, _PALE = "#0072B2", "#D55E00", "#007A5A", "#666666", "#DDDDDD"
 _LEFT, _RIGHT, _ROW, _CHAR = 84, 12, 26, 6.8  # pixels; the last is a letter's width
 _N_CURVE = 80
@@ -229,7 +230,7 @@ def speedup_svg(rows: Sequence[SpeedupRow], lang: str, serial: float, sigma: flo
 def cluster_svg(status: Mapping[str, Any] | None, lang: str) -> str:
     """Draw a cluster's nodes, the cores and the object store that are in use, and what runs; None is no cluster."""
     if status is None:
-        return _svg(44, t("cluster.title", lang), [_text(16, 27, t("cluster.none", lang))])
+        return _svg(44, t("cluster.title", lang), [_text(16, 27, t("cluster.none", lang))], _NARROW)
     parts, y = [], 8.0
     for node in status["nodes"]:
         parts.append(_text(16, y + 16, t("cluster.node", lang, node=node["node"]), extra='font-weight="bold"'))
@@ -243,15 +244,15 @@ def cluster_svg(status: Mapping[str, Any] | None, lang: str) -> str:
             (node["store_used_bytes"] / max(node["store_bytes"], 1), t("cluster.store", lang, **store)),
         ):
             y += _ROW
-            parts.append(_rect(16, y, 240, 16, _PALE, label))
-            parts.append(_rect(16, y, 240 * min(1.0, share), 16, _BLUE, percent(share, lang)))
-            parts.append(_text(268, y + 13, label))
+            parts.append(_rect(16, y, 160, 16, _PALE, label))
+            parts.append(_rect(16, y, 160 * min(1.0, share), 16, _BLUE, percent(share, lang)))
+            parts.append(_text(186, y + 13, label))
         y += _ROW
     parts.append(_text(16, y + 18, t("cluster.running", lang, n=sum(status["running"].values()))))
     for name, count in sorted(status["running"].items(), key=lambda found: (-found[1], found[0]))[:8]:
         y += 20
         parts.append(_text(28, y + 18, f"{count} × {name}"))
-    return _svg(y + 32, t("cluster.title", lang), parts)
+    return _svg(y + 32, t("cluster.title", lang), parts, _NARROW)
 
 
 def run_svg(run: Run | None, lang: str) -> str:
@@ -293,8 +294,8 @@ def strikes_svg(seen: Bystander, lang: str) -> str:
     return _svg(16 + 20 * len(lines), t("chaos.title", lang), rows)
 
 
-def _svg(height: float, label: str, parts: Sequence[str]) -> str:
-    size = f'viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" height="{height:.0f}"'
+def _svg(height: float, label: str, parts: Sequence[str], width: float = WIDTH) -> str:
+    size = f'viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}"'
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label={quoteattr(label)}'
         ' font-family="sans-serif" font-size="12" style="max-width:100%;height:auto">'

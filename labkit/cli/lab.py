@@ -107,7 +107,7 @@ def start_jupyter(opened: Lab, port: int, browser: bool, root: Path = ROOT) -> t
         timeout_s=_JUPYTER_TIMEOUT_S, name="JupyterLab", environment=environment, cwd=root, with_parent=True,
     )  # fmt: skip
     if not (settings / "workspaces").exists():  # what the student has arranged since stays
-        _ask(port, token, f"lab/api/workspaces/{_WORKSPACE}", json.dumps(workspace(path)))
+        _ask(port, token, f"lab/api/workspaces/{_WORKSPACE}", json.dumps(workspace(path, lang)))
     return process, f"http://{LOOPBACK}:{port}{place}?token={token}"
 
 
@@ -132,12 +132,13 @@ def proxied_servers(opened: Lab) -> dict[str, Any]:
     return servers
 
 
-def workspace(path: str) -> dict[str, Any]:
+def workspace(path: str, lang: str) -> dict[str, Any]:
     """Return JupyterLab's layout of a lesson: a notebook, and the live panel beside it; all addresses are relative."""
     left, right = f"notebook:{path}", f"server-proxy:server-proxy:{_PANEL}"
     areas = [{"type": "tab-area", "currentIndex": 0, "widgets": [widget]} for widget in (left, right)]
     dock = {"type": "split-area", "orientation": "horizontal", "sizes": [0.64, 0.36], "children": areas}
-    panel = {"url": f"/{_PANEL}/", "title": _PANEL, "newBrowserTab": False, "id": f"server-proxy:{_PANEL}"}
+    title = t("cluster.title", lang)
+    panel = {"url": f"/{_PANEL}/", "title": title, "newBrowserTab": False, "id": f"server-proxy:{_PANEL}"}
     return {
         "metadata": {"id": _WORKSPACE},
         "data": {
