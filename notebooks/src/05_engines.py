@@ -48,6 +48,7 @@ from pathlib import Path
 
 import labkit
 import numpy as np
+import ray
 from IPython.display import Markdown, display
 from labkit import Task, check, hint, predict
 from labkit.classroom.text import number, t
@@ -113,10 +114,12 @@ class Work:
     def wait(self, seconds):
         time.sleep(seconds)
 ''')
-sys.path.insert(0, str(folder))  # before Ray is attached to: it hands the path on to its workers
-from engine_work import Work
+sys.path.insert(0, str(folder))  # processes, joblib and Dask hand it on to their workers
+import engine_work
 
 lab.attach()
+ray.cloudpickle.register_pickle_by_value(engine_work)  # Ray sends the code itself, as for a class of the notebook
+Work = engine_work.Work
 print([Work().python(1_000_000), Work().numpy(1_000_000)])
 
 # %% [markdown] lang="en"
@@ -156,13 +159,13 @@ if verdict.state == "right":
 # %% [markdown] lang="en"
 # ## 3 What an engine costs before it does anything
 #
-# A crew is started, handed 200 tasks that do nothing, then 8 tasks with an array of 16 MB each as argument, and 8 tasks
+# A crew is started, handed 200 tasks that do nothing, then 8 tasks with an array of 8 MB each as argument, and 8 tasks
 # that look at an array of 64 MB which was shared once.
 
 # %% [markdown] lang="es"
 # ## 3 Lo que cuesta un motor antes de hacer nada
 #
-# Se arranca un equipo y se le entregan 200 tareas que no hacen nada, luego 8 tareas con un vector de 16 MB cada una
+# Se arranca un equipo y se le entregan 200 tareas que no hacen nada, luego 8 tareas con un vector de 8 MB cada una
 # como argumento, y 8 tareas que miran un vector de 64 MB compartido una sola vez.
 
 
@@ -181,7 +184,7 @@ def show(header, rows):
     display(Markdown("\n".join("| " + " | ".join(line) + " |" for line in lines)))
 
 
-large, shared = np.ones(2_000_000), {"block": np.ones(8_000_000)}
+large, shared = np.ones(1_000_000), {"block": np.ones(8_000_000)}
 costs = {
     "empty": [Task(f"n{i}", "nothing", i) for i in range(200)],
     "sent": [Task(f"c{i}", "carry", large) for i in range(8)],
@@ -201,14 +204,16 @@ show(["", *(t(f"engines.{column}", lang) for column in ("start_up", "empty", "se
 
 # %% [markdown] lang="en"
 # Read it by columns. *Start-up*: Ray's workers, joblib's and Dask's start a Python and import NumPy first; the fork
-# server has that behind it; threads have nothing to start. *Empty task*: there and back. *Sent*: arguments travel with
-# each task (and labkit pickles each once to know its size, in threads too). *Shared*: data are mapped, not sent.
+# server has that behind it; threads have nothing to start. *Empty task*: there and back; `sequential` also pins its
+# libraries to one thread, anew for each task. *Sent*: arguments travel with each task (and labkit pickles each once to
+# know its size, in threads too). *Shared*: data are mapped, not sent.
 
 # %% [markdown] lang="es"
 # Lee por columnas. *Arranque*: los procesos de Ray, joblib y Dask arrancan un Python e importan NumPy; el servidor de
-# bifurcación ya lo tiene hecho; los hilos no tienen nada que arrancar. *Tarea vacía*: ida y vuelta. *Enviados*: los
-# argumentos viajan con cada tarea (y labkit los serializa una vez para saber su tamaño, también con hilos).
-# *Compartidos*: los datos se asignan en memoria, no se envían.
+# bifurcación ya lo tiene hecho; los hilos no tienen nada que arrancar. *Tarea vacía*: ida y vuelta;
+# `sequential` fija además sus bibliotecas a un hilo, de nuevo en cada tarea. *Enviados*: los argumentos viajan con cada
+# tarea (y labkit los serializa una vez para saber su tamaño, también con hilos). *Compartidos*: cada proceso ve los
+# mismos datos en su memoria; no se envían.
 
 # %% [markdown] lang="en"
 # ### Exercise 5.2: long enough
@@ -376,6 +381,16 @@ if clocks.state == "right":
         pairs = [time_threads(work, n) for n in (1, 2)]
         ratios = "  ".join(number(cpu_s / wall_s, lang) for wall_s, cpu_s in pairs)
         print(f"{kind:8} {ratios}  {engine_for(*pairs) if verdict.state == 'right' else ''}")
+
+# %% [markdown] lang="en"
+# The two numbers are CPU time over wall time, for one thread and for two. On a machine that is busy with something else
+# all of them are too small: a thread that waits for a CPU looks like one that waits for a disk. Measure again when it is
+# quiet.
+
+# %% [markdown] lang="es"
+# Los dos números son tiempo de CPU entre tiempo de reloj, con un hilo y con dos. En una máquina ocupada con otra cosa,
+# todos salen demasiado pequeños: un hilo que espera una CPU parece uno que espera a un disco. Mide de nuevo cuando esté
+# tranquila.
 
 # %% [markdown] lang="en"
 # ## 5 Real work, the same for all
