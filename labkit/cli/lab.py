@@ -90,7 +90,7 @@ def start_jupyter(opened: Lab, port: int, browser: bool, root: Path = ROOT) -> t
     settings = opened.folder.root / "jupyter"
     write_whole(settings / "lab" / _NEWS_SETTINGS, json.dumps(_NO_NEWS))
     proxied = {"ServerProxy": {"servers": proxied_servers(opened)}}
-    write_whole(settings / "jupyter_server_config.json", json.dumps(proxied))
+    write_whole(settings / "jupyter_server_config.json", json.dumps(proxied), mode=0o600)  # it holds Ray's token
     command = [
         sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={LOOPBACK}", f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}", "--ServerApp.allow_root=True",
