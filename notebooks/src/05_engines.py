@@ -384,8 +384,8 @@ if clocks.state == "right":
 
 # %% [markdown] lang="en"
 # The two numbers are CPU time over wall time, for one thread and for two. On a machine that is busy with something else
-# all of them are too small: a thread that waits for a CPU looks like one that waits for a disk. Measure again when it is
-# quiet.
+# all of them are too small: a thread that waits for a CPU looks like one that waits for a disk. Measure again when it
+# is quiet.
 
 # %% [markdown] lang="es"
 # Los dos números son tiempo de CPU entre tiempo de reloj, con un hilo y con dos. En una máquina ocupada con otra cosa,
