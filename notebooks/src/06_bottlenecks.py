@@ -221,15 +221,15 @@ plt.show()
 # Put `1_000_000` into `sizes` to see a working set that fits nowhere; it takes half a minute more.
 #
 # Forests compute a lot for every byte. The next work does nothing but look up: it follows a random permutation through
-# a table. Its working set is what you choose; the number of look-ups is always the same. At the largest, how many times
-# the CPU time do the same tasks take when two run at once?
+# a table. Its working set is what you choose; the number of look-ups is always the same. At the worst of
+# four sizes, how many times the CPU time do the same tasks take when two run at once?
 
 # %% [markdown] lang="es"
 # Añade `1_000_000` a `sizes` para ver un conjunto de trabajo que no cabe en ninguna parte; tarda medio minuto más.
 #
 # Los bosques calculan mucho por cada byte. El trabajo siguiente no hace más que consultar: recorre una tabla siguiendo
 # una permutación aleatoria. Su conjunto de trabajo lo eliges tú; el número de consultas es siempre el mismo. Con el
-# mayor, ¿cuántas veces el tiempo de CPU consumen las mismas tareas cuando corren dos a la vez?
+# peor de cuatro tamaños, ¿cuántas veces el tiempo de CPU consumen las mismas tareas cuando corren dos a la vez?
 
 # %%
 times_the_cpu_time = 1.3  # solution
@@ -255,18 +255,20 @@ with labkit.engine("ray")(Walker, (), {}, 2) as crew:
         events, walks[megabytes] = run(tasks, crew, alone=by_itself)
         each = [1e3 * cpu_s(seen) / len(tasks) for seen in (by_itself, events)]
         print(f"{megabytes:>4} MB {each[0]:8.0f} ms {each[1]:8.0f} ms {number(each[1] / each[0], lang):>6} ×")
-guess.compare(walks[walks_mb[-1]].figures["slowdown"])
+worst = max(walks.values(), key=lambda found: found.figures["slowdown"])
+guess.compare(worst.figures["slowdown"])
 
 # %%
-cases["bottleneck.memory", ""] = walks[walks_mb[-1]]
+cases["bottleneck.memory", ""] = worst
 cases["bottleneck.memory", "relieved"] = walks[walks_mb[0]]
-print(explain(walks[walks_mb[-1]], lang))
+print(explain(worst, lang))
 print(explain(walks[walks_mb[0]], lang))
 
 # %% [markdown] lang="en"
-# The first column grows with the working set: look-ups leave one cache after the other. The last one grows where two
-# workers fight for what one had to itself: a shared cache, or the way to memory. Whether that reaches the 15 % from
-# which on it is called a bottleneck depends on your machine; many cores on few memory channels get there soon.
+# The first column grows with the working set: look-ups leave one cache after the other. The last one is above 1 where
+# two workers fight for what one had to itself: often most where the working set fits the shared cache once, but not
+# twice; beyond that, for the way to memory. Whether it reaches the 15 % from which on it is called a bottleneck depends
+# on your machine; many cores on few memory channels get there soon.
 #
 # The relief is in the same table: **smaller working sets**. Train by shard and each worker's rows fit its cache. Halve
 # the bytes of a number. Histogram gradient boosting goes furthest: it keeps one byte for each value.
@@ -278,10 +280,9 @@ print(explain(walks[walks_mb[0]], lang))
 
 # %% [markdown] lang="es"
 # La primera columna crece con el conjunto de trabajo: las consultas van saliendo de una caché tras otra. La última
-# crece donde dos procesos se disputan lo que uno tenía para sí: una caché compartida, o el camino a la memoria. Que
-# llegue al
-# 15 % a partir del cual se llama cuello de botella depende de tu máquina; muchos núcleos con pocos canales de memoria
-# llegan pronto.
+# supera 1 donde dos procesos se disputan lo que uno tenía para sí: a menudo, sobre todo, donde el conjunto de trabajo
+# cabe una vez en la caché compartida, pero no dos; más allá, por el camino a la memoria. Que llegue al 15 % a partir
+# del cual se llama cuello de botella depende de tu máquina; muchos núcleos con pocos canales de memoria llegan pronto.
 #
 # El alivio está en la misma tabla: **conjuntos de trabajo más pequeños**. Entrena por fragmentos y las filas de cada
 # proceso cabrán en su caché. Reduce a la mitad los bytes de cada número. El *gradient boosting* por histogramas es el
