@@ -57,6 +57,7 @@ from labkit.parallel.processes import start_server
 
 lab = labkit.start(home=home, lang=lang)
 lang = lab.settings.lang
+server = start_server()  # the fork server's imports go on meanwhile
 engines = []
 for name in ("ray", "processes", "threads", "joblib", "dask"):
     try:
@@ -153,7 +154,7 @@ display(verdict := check("5.1", run_all))
 
 # %%
 if verdict.state == "right":
-    for pool_class in (ThreadPoolExecutor, partial(ProcessPoolExecutor, mp_context=start_server())):
+    for pool_class in (ThreadPoolExecutor, partial(ProcessPoolExecutor, mp_context=server)):
         print(run_all([(Work().python, n) for n in (1000, 2000, 3000)], n_workers, pool_class))
 
 # %% [markdown] lang="en"
@@ -384,8 +385,8 @@ if clocks.state == "right":
 
 # %% [markdown] lang="en"
 # The two numbers are CPU time over wall time, for one thread and for two. On a machine that is busy with something else
-# all of them are too small: a thread that waits for a CPU looks like one that waits for a disk. Measure again when it is
-# quiet.
+# all of them are too small: a thread that waits for a CPU looks like one that waits for a disk. Measure again when it
+# is quiet.
 
 # %% [markdown] lang="es"
 # Los dos números son tiempo de CPU entre tiempo de reloj, con un hilo y con dos. En una máquina ocupada con otra cosa,
