@@ -13,9 +13,10 @@ from labkit.classroom.exercises import NotYet
 
 
 class _Pool(ThreadPoolExecutor):
-    """A pool that notes in which order it was asked for what; the first task ends last."""
+    """A pool that notes in which order it was asked for what."""
 
     made: ClassVar[list[_Pool]]
+    asked: ClassVar[threading.Event]  # that some result, or the end, was waited for
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -29,10 +30,15 @@ class _Pool(ThreadPoolExecutor):
 
         def result(timeout: float | None = None) -> Any:
             kinds.append("result")
+            self.asked.set()
             return fetch(timeout)
 
         future.result = result  # type: ignore[method-assign]
         return future
+
+    def shutdown(self, *args: Any, **kwargs: Any) -> None:
+        self.asked.set()
+        super().shutdown(*args, **kwargs)
 
     @property
     def closed(self) -> bool:
@@ -44,16 +50,14 @@ def check_1(run_all: Any) -> None:
 
     class Pool(_Pool):
         made: ClassVar[list[_Pool]] = []
+        asked = threading.Event()
 
     threads: set[int] = set()
-    first_may_end = threading.Event()
 
     def work(value: int) -> int:
         threads.add(threading.get_ident())
-        if value == 1:  # not before another task has ended, unless no other was sent
-            first_may_end.wait(0.5)
-        else:
-            first_may_end.set()
+        if value == 1:  # so that whoever takes results as they come gets this one later
+            Pool.asked.wait(1.5)
         return 10 * value
 
     tasks = [(work, value) for value in range(1, 7)]
@@ -86,6 +90,7 @@ def check_3(time_threads: Any) -> None:
     """Check that threads run at once, and that CPU time is that of the threads that work."""
     n_threads, sleeping_s, burnt_s = 3, 0.1, 0.02
     begun, ended, ran, meeting = [], [], set(), threading.Barrier(n_threads)
+    caller = threading.current_thread()
 
     def sleep() -> None:
         begun.append(1)
@@ -93,9 +98,10 @@ def check_3(time_threads: Any) -> None:
         ended.append(1)
 
     def meet() -> None:
-        ran.add(threading.current_thread())
-        with contextlib.suppress(threading.BrokenBarrierError):
-            meeting.wait(0.5)
+        if threading.current_thread() is not caller:
+            ran.add(threading.current_thread())
+            with contextlib.suppress(threading.BrokenBarrierError):
+                meeting.wait(2.0)
 
     def burn() -> None:
         since = time.thread_time()
@@ -108,7 +114,6 @@ def check_3(time_threads: Any) -> None:
     if len(ended) < len(begun) or slept[0] < sleeping_s:
         raise NotYet("not_waited", found=float(slept[0]), right=sleeping_s)
     time_threads(meet, n_threads)
-    ran.discard(threading.current_thread())
     if len(ran) != n_threads:
         raise NotYet("not_so_many", n=len(ran), right=n_threads)
     if meeting.broken:

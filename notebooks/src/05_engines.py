@@ -57,6 +57,7 @@ from labkit.parallel.processes import start_server
 
 lab = labkit.start(home=home, lang=lang)
 lang = lab.settings.lang
+server = start_server()  # the fork server's imports go on meanwhile
 engines = []
 for name in ("ray", "processes", "threads", "joblib", "dask"):
     try:
@@ -153,7 +154,7 @@ display(verdict := check("5.1", run_all))
 
 # %%
 if verdict.state == "right":
-    for pool_class in (ThreadPoolExecutor, partial(ProcessPoolExecutor, mp_context=start_server())):
+    for pool_class in (ThreadPoolExecutor, partial(ProcessPoolExecutor, mp_context=server)):
         print(run_all([(Work().python, n) for n in (1000, 2000, 3000)], n_workers, pool_class))
 
 # %% [markdown] lang="en"
