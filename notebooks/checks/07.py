@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.classroom.exercises import NotYet
-from labkit.parallel.faults import lost_s
+from labkit.parallel.faults import FaultReport
 from labkit.parallel.tasks import NOWHERE, TaskEvent
 
 
@@ -30,18 +30,18 @@ def check_1(lost_work: Any) -> None:
         _died("d", 2, 5.0, 7.5), _ran("a", 0, 0.0, 0.0, 4.0, None), _died("e", 1, 0.5, 2.0), _died("b", 0, 0.1, 7.0),
         _ran("c", 1, 5.1, 5.2, 8.0, "ValueError()"), _ran("b", 0, 7.0, 9.0, 11.0, None),
     ]  # fmt: skip
-    given = list(events)
+    given, right = list(events), FaultReport(struck, events).lost_s
     found = lost_work(given, struck)
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise NotYet("no_number")
-    if abs(found - lost_s(events, struck)) > 1e-9:
+    if abs(found - right) > 1e-9:
         raise NotYet(
             {
                 6.9: "from_submitted", 5.5: "until_noticed", 9.4: "until_noticed", 2.0: "only_one", 1.0: "only_one",
                 3.8: "failed_too", 3.9: "failed_too", 8.5: "earlier_too", 0.0: "noticed_is_begun",
                 -2.5: "noticed_is_begun",
             }.get(round(float(found), 6), "wrong"),
-            found=float(found), right=lost_s(events, struck),
+            found=float(found), right=right,
         )  # fmt: skip
     if given != events:
         raise NotYet("changed")

@@ -44,6 +44,7 @@ home = None
 # %%
 import collections
 import json
+import math
 import os
 import subprocess
 import sys
@@ -57,21 +58,23 @@ from labkit import check, hint, predict
 from labkit.classroom.text import number
 from labkit.errors import TaskFailed
 from labkit.files.whole import write_whole
-from labkit.parallel.faults import KillActor, KillWorker, SlowWorker, inject, lost_attempts
+from labkit.parallel.faults import FaultReport, KillActor, KillWorker, SlowWorker, inject
 from labkit.parallel.tasks import NOWHERE
 
 lab = labkit.start(home=home, lang=lang)
 lang = lab.settings.lang
 lab.attach()
-scratch = Path(tempfile.mkdtemp(prefix="faults-"))
+kept = tempfile.TemporaryDirectory(prefix="faults-")
+scratch = Path(kept.name)
 recipes = ["hgb-medium", "forest-20", "extra-20", "logistic-onehot", "logistic-numeric"]
 dataset = lab.prepare(days=days)
 job = labkit.plan(dataset, recipes=recipes)
 
 
-def draw(events, struck_s=None):
+def draw(events, struck_s=0.0):
     """Draw each attempt as a bar, one that died as crosses."""
-    lost = {id(event): begun_s for event, begun_s in lost_attempts(events, struck_s or 0.0)}
+    report = FaultReport(struck_s, events)
+    lost = {id(event): report.begun_s(event) for event in report.lost}
     begun, ended = min(event.submitted_s for event in events), max(event.received_s for event in events)
     for event in sorted(events, key=lambda event: (event.worker, event.received_s)):
         start, end = (lost[id(event)], struck_s) if id(event) in lost else (event.started_s, event.finished_s)
@@ -130,7 +133,7 @@ with inject(KillWorker(at_task=longest.key, after_s=third_s)) as report:
     _, found = labkit.train(job, engine_name="ray", n_workers=2)
 draw(report.events, report.struck_s)
 print(report.said, found == digest)
-guess.compare(report.recovered_s) if report.recovered_s else report.said
+guess.compare(report.recovered_s) if math.isfinite(report.recovered_s) else report.said
 
 # %% [markdown] lang="en"
 # Crosses are computing that was thrown away. Three numbers tell what a fault cost: until it was **noticed**, until the
@@ -153,7 +156,7 @@ print(" " * 22 + "".join(f"{name:>12}" for name in names))
 for name, report in reports.items():
     makespan_s = max(event.received_s for event in report.events) - min(event.submitted_s for event in report.events)
     costs = (report.noticed_s, report.recovered_s, report.lost_s, makespan_s)
-    print(f"{name[0]:12}{name[1]:10}" + "".join(f"{'–' if s is None else number(s, lang):>12}" for s in costs))
+    print(f"{name[0]:12}{name[1]:10}" + "".join(f"{'–' if math.isnan(s) else number(s, lang):>12}" for s in costs))
 
 # %% [markdown] lang="en"
 # A dead actor costs mostly the **start of its successor**: a new process, its imports, its data. Bare processes are
@@ -268,8 +271,10 @@ class Teller:
         time.sleep(nap_s)
 
 
-def booked(method, place, max_attempts):
+def booked(method, max_attempts):
     """Book six times with a fault at the third; return how often each booking is there."""
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    place = folder / "ledger.txt" if method == "append" else folder
     tasks = [labkit.Task(f"b{i}", method, (str(place), f"b{i}")) for i in range(6)]
     with labkit.engine("ray")(Teller, (), {}, 2) as crew, inject(KillWorker(at_task="b2", after_s=nap_s / 2)):
         try:
@@ -280,8 +285,8 @@ def booked(method, place, max_attempts):
     return dict(collections.Counter(line for file in files for line in file.read_text().split()))
 
 
-print(booked("append", scratch / "most-once.txt", max_attempts=1))
-print(booked("append", scratch / "least-once.txt", max_attempts=3))
+print(booked("append", max_attempts=1))
+print(booked("append", max_attempts=3))
 
 # %% [markdown] lang="en"
 # With one attempt the work stops: what was not begun is missing. With three all is there, and `b2` **twice**. Retries
@@ -325,8 +330,7 @@ check("7.3", book)
 # Los mismos seis apuntes, el mismo fallo, tres intentos y una clave para cada efecto:
 
 # %%
-(scratch / "ledger").mkdir()
-print(booked("replace", scratch / "ledger", max_attempts=3))
+print(booked("replace", max_attempts=3))
 
 # %% [markdown] lang="en"
 # ## 5 Kill the driver
@@ -420,7 +424,7 @@ print(first.returncode, run.id, run.status, f"{run.progress:.2f}")
 second = drive(resume=run.id)
 results, *costs = json.loads(second.stdout)
 print(second.returncode, results["fitted"], results["digest"] == digest)
-print(dict(zip(("noticed_s", "recovered_s", "lost_s"), (f"{cost or 0.0:.2f}" for cost in costs), strict=True)))
+print(dict(zip(("noticed_s", "recovered_s", "lost_s"), (f"{cost:.2f}" for cost in costs), strict=True)))
 guess.compare(results["fitted"], run=run.id)
 
 # %% [markdown] lang="en"
