@@ -262,7 +262,7 @@ def three_nodes(ray_cluster: LabFolder, tmp_path_factory: pytest.TempPathFactory
         while n_nodes() < 3:
             assert time.monotonic() < until, [log_tail(log) for log in folder.logs.glob("node-*")]
             nodes = [node for node in nodes if outliving([node], 0.0)]  # a raylet gives up where its agents start late
-            while len(nodes) < 2:
+            if len(nodes) < n_nodes():  # one after the other: two that start at once may both be too late
                 nodes.append(started_node(folder, head.address))
             time.sleep(0.1)
         yield folder
