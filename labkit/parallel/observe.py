@@ -201,14 +201,15 @@ def _worker_tasks(calls: list[Call], timeout_s: float) -> list[WorkerTask]:
                 address=here.gcs_address, filters=[("job_id", "=", here.get_job_id())], detail=True,
                 limit=_MAX_TASKS, raise_on_missing_output=False,
             )
-            if task.task_id in wanted and task.state in _ENDED
+            # Its end may be told before its beginning: two processes report them.
+            if task.task_id in wanted and task.state in _ENDED and (task.start_time_ms or task.state == "FAILED")
         } if wanted else {}  # fmt: skip
         if len(found) == len(wanted) or time.monotonic() > until:
             return [
                 WorkerTask(
                     task.task_id, str(task.name).rsplit(".", 1)[-1], int(task.worker_pid or 0),
-                    str(task.node_id or "")[:8], (task.start_time_ms or 0) / 1e3, (task.end_time_ms or 0) / 1e3,
-                    task.state == "FAILED",
+                    str(task.node_id or "")[:8], (task.start_time_ms or task.end_time_ms or 0) / 1e3,
+                    (task.end_time_ms or 0) / 1e3, task.state == "FAILED",
                 )
                 for task in found.values()
             ]  # fmt: skip

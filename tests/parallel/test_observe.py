@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
+from typing import Any
 
 import numpy as np
 import pytest
 import ray
+import ray.util.state
 
 from labkit.errors import ClusterError
 from labkit.parallel.observe import observe
@@ -78,6 +81,22 @@ def test_a_task_that_failed_is_told_and_the_error_is_the_students_own() -> None:
         with pytest.raises(ValueError, match="ouch"):
             ray.get(ref)
     assert [task.failed for task in seen.tasks] == [True]
+
+
+def test_a_task_whose_end_is_told_before_its_beginning_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    told, real = [], ray.util.state.list_tasks
+
+    def late(**asked: Any) -> list[Any]:
+        found = real(**asked)
+        if not told and any(task.state == "FINISHED" for task in found):
+            told.append(len(found))
+            return [dataclasses.replace(task, start_time_ms=None) for task in found]
+        return found
+
+    monkeypatch.setattr(ray.util.state, "list_tasks", late)
+    with observe() as seen:
+        ray.get(ray.remote(double).remote(1))
+    assert told and [task.started_s > 1e9 for task in seen.tasks] == [True]
 
 
 def test_everything_is_as_before_when_the_block_ends_even_by_an_error() -> None:

@@ -38,7 +38,10 @@ def make_old(url: str, dump: Path = SCHEMA_1) -> None:
         import psycopg
 
         with psycopg.connect(url) as connection:
-            connection.execute(script.replace("id INTEGER", "id SERIAL").replace("DOUBLE", "DOUBLE PRECISION"))
+            script = script.replace("id INTEGER", "id SERIAL").replace("DOUBLE", "DOUBLE PRECISION")
+            if dump != SCHEMA_1:  # from 0001 on what may be large has 64 bits there
+                script = script.replace("seed INTEGER", "seed BIGINT").replace("n_bytes INTEGER", "n_bytes BIGINT")
+            connection.execute(script)
 
 
 def rows_of(url: str) -> dict[str, list[dict[str, object]]]:

@@ -5,7 +5,7 @@ CREATE TABLE runs (
 	name VARCHAR NOT NULL,
 	status VARCHAR NOT NULL,
 	parameters JSON NOT NULL,
-	seed BIGINT NOT NULL,
+	seed INTEGER NOT NULL,
 	data_digest VARCHAR NOT NULL,
 	fingerprints JSON NOT NULL,
 	owner JSON NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE models (
 	scores JSON NOT NULL,
 	artefact VARCHAR NOT NULL,
 	digest VARCHAR NOT NULL,
-	n_bytes BIGINT NOT NULL,
+	n_bytes INTEGER NOT NULL,
 	promoted BOOLEAN NOT NULL,
 	PRIMARY KEY (id),
 	FOREIGN KEY(run_id) REFERENCES runs (id)
