@@ -1,8 +1,7 @@
-"""What was measured, as a person sees it: the speedup table as a figure and as cells of text, and who did what when."""
+"""What was measured, as a person sees it: the speedup table as a figure and as cells of text."""
 
 from __future__ import annotations
 
-import dataclasses
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -16,40 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from labkit.parallel.tasks import TaskEvent
-
 # Okabe & Ito's palette, told apart by every kind of colour vision; shapes and dashes differ too.
 _MEASURED, _LIMIT, _IDEAL = "#0072B2", "#D55E00", "#767676"
 _FITS = {"amdahl": "#009E73", "gustafson": "#CC79A7", "usl": "#A87900"}
 _DASHES = {"amdahl": (0, (6, 2)), "gustafson": (0, (3, 2)), "usl": (0, (6, 2, 1, 2))}
-_LETTER = 0.013  # of the width of a Gantt chart, taken by a letter on a bar
-
-
-@dataclasses.dataclass(frozen=True)
-class Bar:
-    """One attempt at a task in a Gantt chart.
-
-    Parameters
-    ----------
-    task : str
-        The task's key.
-    worker : int
-        From 0.
-    start_s, end_s : float
-        When the worker began and ended it, in seconds since the first task was submitted.
-    waiting_s, travel_s : float
-        From submitted to started, and from finished to received, in seconds.
-    failed : bool
-        Whether the attempt brought no result.
-    """
-
-    task: str
-    worker: int
-    start_s: float
-    end_s: float
-    waiting_s: float
-    travel_s: float
-    failed: bool
 
 
 def plot_speedup(rows: Sequence[SpeedupRow], fits: Sequence[LawFit | Unfitted], lang: str, host_label: str) -> Figure:
@@ -88,63 +57,6 @@ def plot_speedup(rows: Sequence[SpeedupRow], fits: Sequence[LawFit | Unfitted], 
     legend.set_title(" · ".join(notes))
     legend.get_title().set_fontsize(8)
     # A notebook asks any object for its picture so; a figure answers by itself only where pyplot is set up.
-    figure.__dict__["_repr_png_"] = lambda: _png(figure)
-    return figure
-
-
-def gantt_bars(events: Sequence[TaskEvent]) -> list[Bar]:
-    """Return the bars of a Gantt chart, by worker and then by start; none where there are no events."""
-    first_s = min((event.submitted_s for event in events), default=0.0)
-    bars = [
-        Bar(
-            event.task, event.worker, event.started_s - first_s, event.finished_s - first_s,
-            event.started_s - event.submitted_s, event.received_s - event.finished_s, event.error is not None,
-        )
-        for event in events
-    ]  # fmt: skip
-    return sorted(bars, key=lambda bar: (bar.worker, bar.start_s))
-
-
-def plot_gantt(events: Sequence[TaskEvent], lang: str, until_s: float | None = None) -> Figure:
-    """Draw which worker did which task when; thin lines are tasks that wait and results that travel.
-
-    Parameters
-    ----------
-    events : sequence of TaskEvent
-        Of one dispatch, at least one.
-    lang : {"en", "es"}
-        The reader's language.
-    until_s : float, optional
-        Where the time axis ends, in seconds, so that two charts can be compared; by default at the last result.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        800 pixels wide.
-    """
-    from matplotlib.figure import Figure
-
-    bars = gantt_bars(events)
-    until_s = until_s or max(bar.end_s + bar.travel_s for bar in bars)
-    workers = sorted({bar.worker for bar in bars})
-    figure = Figure(figsize=(8, 1.3 + 0.45 * len(workers)), dpi=100, layout="constrained")
-    axes = figure.subplots()
-    for bar in bars:
-        row, length = workers.index(bar.worker), bar.end_s - bar.start_s
-        axes.barh(row + 0.4, bar.waiting_s, 0.06, bar.start_s - bar.waiting_s, color=_IDEAL, label="waiting")
-        axes.barh(row + 0.4, bar.travel_s, 0.06, bar.end_s, color=_FITS["gustafson"], label="travelling")
-        kind, colour = ("failed", _LIMIT) if bar.failed else ("computing", _MEASURED)
-        axes.barh(row, length, 0.6, bar.start_s, color=colour, edgecolor="white", label=kind)
-        if length > len(bar.task) * _LETTER * until_s:
-            axes.text(bar.start_s + length / 2, row, bar.task, ha="center", va="center", color="white", fontsize=8)
-    axes.set(xlim=(0, until_s), xlabel=t("gantt.seconds", lang), ylabel=t("gantt.worker", lang))
-    axes.set_yticks(range(len(workers)), [str(worker) for worker in workers])
-    axes.invert_yaxis()
-    axes.xaxis.set_major_formatter(lambda x, _: number(x, lang, 1))
-    axes.spines[["top", "right"]].set_visible(False)
-    shown = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    names = [t(f"gantt.{name}", lang) for name in shown]
-    figure.legend(shown.values(), names, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     figure.__dict__["_repr_png_"] = lambda: _png(figure)
     return figure
 

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from labkit import host
 from labkit.cli.app import app
 from labkit.cli.options import Days, Engine, Json, RayPort, Recipes, Rounds, Scale, Workers, names, numbers
 from labkit.cli.own import Data, Target, TimeColumn, Types, own_data
@@ -21,12 +20,12 @@ from labkit.learning.recipes import catalogue
 from labkit.parallel.head import DEFAULT_PORT
 from labkit.scaling.protocol import check_protocol
 
-NOTEBOOK = "04_speedup_tables"
 QUICK = {"days": 30, "workers": "1,2", "rounds": 3}
 
 
 @app.command()
 def bench(
+    context: typer.Context,
     name: Annotated[
         str | None, typer.Argument(help="A notebook of the course, such as 01 [04, the speedup table].")
     ] = None,
@@ -71,6 +70,7 @@ def bench(
     if len(chosen) > 1:
         raise InvalidArgument("Give either a notebook's name, --all, --suite or --verify.")
     if chosen or parameter:
+        _refuse_own_options(context)
         notebooks.bench_notebooks(
             name,
             parameter or [],
@@ -91,6 +91,8 @@ def bench(
     check_protocol((engine,), counts, rounds)
     catalogue(names(recipes))
     n_shards(latency_s)
+    if weak and latency_s is not None:
+        raise InvalidArgument("Give --weak or --latency-s, not both: late shards are fetched, not trained on.")
     with using_cluster(lab, ray_port) if engine == "ray" else contextlib.nullcontext():
         record = run_benchmark(
             lab, workers=counts, rounds=rounds, days=days, scale=scale, engine=engine,
@@ -100,6 +102,15 @@ def bench(
         show_json(record)
     else:
         show_benchmark(record, lab.settings.lang)
+
+
+def _refuse_own_options(context: typer.Context) -> None:
+    """Refuse options of the quick profile beside a notebook, whose parameters are given by -p."""
+    shared = {"name", "parameter", "all_", "suite", "verify", "timeout_s", "ray_port", "as_json"}
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+    if idle := [f"--{name.replace('_', '-')}" for name in given if name not in shared]:
+        raise InvalidArgument(f"A notebook takes its own parameters, as -p key=value, and no {', '.join(idle)}.")
 
 
 def run_benchmark(
@@ -118,12 +129,12 @@ def run_benchmark(
     quiet: bool = False,
 ) -> dict[str, Any]:
     """Run the notebook as a run; return its record."""
-    from labkit.runner import NotebookRunner, notebook
+    from labkit.notebooks import SPEEDUPS, run_notebook
+    from labkit.runner import NotebookRunner
     from labkit.scaling.latency import n_shards
     from labkit.scaling.protocol import check_memory
 
     chosen = [recipe.name for recipe in catalogue(recipes)]
-    source = notebook(NOTEBOOK, lab.settings.lang)
     with NotebookRunner() as runner:
         with progress("Data" if own else "Flights", quiet=quiet) as tell:
             dataset = lab.prepare(
@@ -131,24 +142,16 @@ def run_benchmark(
                 **(own or {}),
             )  # fmt: skip
         check_memory(2 * max(workers), dataset.n_rows * len(dataset.encoder.names) * 4)
-        asked = {
+        given = {
             "workers": list(workers), "rounds": rounds, "days": days, "scale": scale, "engine": engine,
             "recipes": chosen, "latency_s": latency_s, "weak": weak,
         }  # fmt: skip
-        run = lab.runs.start("benchmark", NOTEBOOK, asked | dataset.origin, 0, dataset.digest, [host.fingerprint()])
-        target = lab.folder.runs / f"{run.id}.ipynb"
-        given = {**asked, "lang": lab.settings.lang, "run_id": run.id, "home": str(lab.settings.home)}
         given |= {"key": dataset.key} if own else {}  # not the address: it may hold secrets, and is not fetched twice
-        try:
-            with lab.runs.ended_by_errors(run.id), progress("Benchmark", quiet=quiet) as tell:
-                runner.run(
-                    source, target, given, timeout_s=timeout_s,
-                    on_wait=lambda: tell(run.id, lab.runs.get(run.id).progress),
-                )  # fmt: skip
-            lab.runs.save_artefact(run.id, f"{NOTEBOOK}.ipynb", target.read_bytes())
-        finally:
-            target.unlink(missing_ok=True)
-    return lab.runs.export(run.id)
+        with progress("Benchmark", quiet=quiet) as tell:
+            return run_notebook(
+                lab, SPEEDUPS, given, timeout_s=timeout_s, origin=dataset.origin, data_digest=dataset.digest,
+                runner=runner, on_progress=tell,
+            )  # fmt: skip
 
 
 @contextlib.contextmanager

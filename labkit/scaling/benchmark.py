@@ -61,7 +61,7 @@ def benchmark_run(
     weak : bool
         Let the work grow with the workers: each brings a shard, on which all recipes are fitted.
     run_id : str, optional
-        A run that was started for this by somebody else, a runner for one; by default one is started here.
+        A run that was started by somebody else, a runner for one, who ends it too; by default one is started here.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def benchmark_run(
         n_rows = work.n_rows // len(work.shares) if weak else work.n_rows
         results = {**results_of(found, engines, n_rows, weak=weak), "prepared_s": prepared_s, "parameters": parameters}
         runs.add_events(run.id, [dataclasses.asdict(event) for event in found.events])
-        runs.update(run.id, status="finished", progress=1.0, results=results)
+        runs.update(run.id, progress=1.0, results=results, **({} if run_id else {"status": "finished"}))
     return runs.export(run.id)
 
 

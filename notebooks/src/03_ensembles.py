@@ -41,9 +41,9 @@ import time
 import labkit
 import numpy as np
 import ray
-from IPython.display import Markdown, display
+from IPython.display import HTML, Markdown, display
 from labkit import check, hint, predict
-from labkit.classroom.plots import plot_gantt
+from labkit.classroom.drawings import bars_of, gantt_svg
 from labkit.classroom.text import number, t
 from labkit.learning.fitting import fit_model
 from labkit.learning.scores import score
@@ -270,7 +270,8 @@ guess.compare(statistics.median(ratios))
 # %%
 until_s = max(event.received_s for event in charts["arrival"]) - min(event.submitted_s for event in charts["arrival"])
 for name in orders:
-    display(plot_gantt(charts[name], lang, 1.05 * until_s))
+    print(name)
+    display(HTML(gantt_svg(bars_of(charts[name], lang), lang, 0.0, 1.05 * until_s)))
 
 # %% [markdown] lang="en"
 # ## 4 The vote

@@ -6,9 +6,8 @@ import pytest
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
-from labkit.classroom.plots import Bar, format_table, gantt_bars, plot_gantt, plot_speedup, table_markdown
+from labkit.classroom.plots import format_table, plot_speedup, table_markdown
 from labkit.classroom.text import LANGUAGES, t
-from labkit.parallel.tasks import TaskEvent
 from labkit.scaling.fits import LawFit, Unfitted
 from labkit.scaling.intervals import Spread
 from labkit.scaling.table import SpeedupRow
@@ -22,11 +21,6 @@ ROWS = [
 FITS = [
     LawFit("amdahl", {"serial_fraction": 0.1}, {"serial_fraction": 0.01}, 0.02),
     Unfitted("usl", n_cores_needed=4, n_eligible=2),
-]
-EVENTS = [
-    TaskEvent("hgb-large", 1, "n1", 1, 100.0, 100.5, 103.0, 103.25, 10, 20),
-    TaskEvent("forest", 0, "n1", 1, 100.0, 100.25, 101.0, 101.0, 10, 0, "worker 0 died"),
-    TaskEvent("forest", 0, "n1", 2, 101.0, 101.5, 104.0, 104.5, 10, 20),
 ]
 
 
@@ -93,31 +87,3 @@ def test_markdown_has_as_many_cells_in_every_line() -> None:
     assert len(lines) == 5
     assert {line.count("|") for line in lines} == {10}
     assert lines[1].startswith("| ---: |")
-
-
-def test_a_bar_says_when_its_task_ran_waited_and_travelled() -> None:
-    assert gantt_bars(EVENTS) == [
-        Bar("forest", 0, 0.25, 1.0, 0.25, 0.0, True),
-        Bar("forest", 0, 1.5, 4.0, 0.5, 0.5, False),
-        Bar("hgb-large", 1, 0.5, 3.0, 0.5, 0.25, False),
-    ]
-    assert gantt_bars([]) == []
-
-
-@pytest.mark.parametrize("lang", LANGUAGES)
-def test_a_gantt_chart_tells_its_parts_apart_and_cuts_nothing(lang: str) -> None:
-    figure = plot_gantt(EVENTS, lang)
-    figure.savefig(io.BytesIO(), format="png")
-    [axes], [legend] = figure.axes, figure.legends
-    said = [text.get_text() for text in legend.get_texts()]
-    assert sorted(said) == sorted(t(f"gantt.{part}", lang) for part in ("waiting", "travelling", "computing", "failed"))
-    assert axes.get_xlim() == (0, 4.5) and [label.get_text() for label in axes.get_yticklabels()] == ["0", "1"]
-    assert [text.get_text() for text in axes.texts] == ["forest", "forest", "hgb-large"]
-    for box in (axes.get_tightbbox(), legend.get_window_extent()):
-        assert box.x0 >= 0 and box.x1 <= 800 and box.y0 >= 0 and box.y1 <= figure.bbox.height
-    assert not axes.get_tightbbox().overlaps(legend.get_window_extent())
-
-
-def test_two_gantt_charts_share_their_axis_and_short_bars_have_no_name() -> None:
-    axes = plot_gantt(EVENTS, "en", until_s=45).axes[0]
-    assert axes.get_xlim() == (0, 45) and not axes.texts

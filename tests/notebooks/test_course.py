@@ -9,8 +9,8 @@ import nbformat
 import pytest
 
 from labkit.classroom.exercises import VERDICT, exercises
-from labkit.cli.notebooks import read_suite
 from labkit.files.folder import LabFolder
+from labkit.notebooks import read_suite
 from labkit.runner import ROOT, NotebookRunner, notebooks
 
 QUICK = read_suite(ROOT / "notebooks" / "quick.toml")

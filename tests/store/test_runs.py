@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import platform
 import subprocess
 import sys
 
@@ -151,6 +152,10 @@ def test_run_of_a_process_that_is_gone_is_marked_and_others_are_left_alone(store
     store.reconcile()
     assert store.get(gone).status == "interrupted" and store.get(gone).finished and store.get(gone).error
     assert store.get(run.id).status == "running"
+
+
+def test_a_record_names_no_host(run):
+    assert set(run.owner) == {"pid", "created", "host"} and platform.node() not in str(run)
 
 
 def test_run_of_another_host_that_shares_the_database_is_left_to_it(postgresql_url, tmp_path):
