@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -274,7 +275,7 @@ def start(**changes: Any) -> Lab:
     changes = {name: value for name, value in changes.items() if value is not None}
     if "home" in changes:
         changes["home"] = Path(changes["home"]).absolute()
-    if lang := _notebook_lang(os.environ.get("JPY_SESSION_NAME")):
+    if lang := _notebook_lang(os.environ.get("JPY_SESSION_NAME") or _vs_codes_notebook()):
         changes.setdefault("lang", lang)
     if changes.get("lang", "en") not in LANGUAGES:
         raise InvalidArgument(f"The language is {' or '.join(LANGUAGES)}, not {changes['lang']!r}.")
@@ -285,6 +286,12 @@ def start(**changes: Any) -> Lab:
 def current() -> Lab:
     """Return the lab that this program started last; start one if it has not."""
     return _started[0] if _started else start()
+
+
+def _vs_codes_notebook() -> str | None:
+    """Return the file of the notebook that VS Code runs: it leaves the name in the kernel, not in the environment."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return None if shell is None else shell.user_ns.get("__vsc_ipynb_file__")
 
 
 def _notebook_lang(path: str | None) -> str | None:

@@ -12,6 +12,7 @@ import importlib.util
 import inspect
 import math
 import string
+import sys
 import tomllib
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -52,7 +53,12 @@ class Verdict:
         return f"{_SIGNS[self.state]} **{self.exercise}** {self.message}"
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        return {"text/markdown": self.markdown, "text/plain": self.markdown, VERDICT: dataclasses.asdict(self)}
+        said = {"text/markdown": self.markdown, "text/plain": self.markdown, VERDICT: dataclasses.asdict(self)}
+        if self.state == RIGHT or "ipykernel" not in sys.modules or "hints" not in _texts(self.exercise):
+            return said
+        from labkit.classroom.widgets import Checked  # in a notebook, a button gives the next hint
+
+        return {**Checked(self)._repr_mimebundle_(), **said}
 
 
 @dataclasses.dataclass

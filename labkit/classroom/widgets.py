@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from labkit.classroom import drawings
-from labkit.classroom.exercises import RIGHT, Verdict, check, hint
+from labkit.classroom.exercises import RIGHT, Verdict, hint
 from labkit.classroom.text import t
 from labkit.data.shards import PLANS, Day
 from labkit.errors import LabError
@@ -191,8 +191,3 @@ class Checked(ipywidgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         return {**super()._repr_mimebundle_(**kwargs), "text/markdown": "\n\n".join(self._lines)}
-
-
-def check_with_hints(exercise: str, *attempt: Any) -> Checked:
-    """Check an exercise as `labkit.check` does, and show the verdict with a button for the next hint."""
-    return Checked(check(exercise, *attempt))

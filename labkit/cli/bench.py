@@ -72,15 +72,9 @@ def bench(
     if chosen or parameter:
         _refuse_own_options(context)
         notebooks.bench_notebooks(
-            name,
-            parameter or [],
-            all_=all_,
-            suite=suite,
-            again=verify,
-            timeout_s=timeout_s,
-            ray_port=ray_port,
+            name, parameter or [], all_=all_, suite=suite, again=verify, timeout_s=timeout_s, ray_port=ray_port,
             as_json=as_json,
-        )
+        )  # fmt: skip
         return
     lab, own = start(), own_data(data, target, time_column, types, days)
     if full:

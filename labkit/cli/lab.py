@@ -21,6 +21,7 @@ import psutil
 import typer
 
 from labkit import host
+from labkit.classroom.proxied import PANEL
 from labkit.classroom.text import t
 from labkit.cli.app import app
 from labkit.cli.bench import QUICK, run_benchmark, show_benchmark
@@ -31,7 +32,6 @@ from labkit.errors import LabError, UnknownName
 from labkit.files.whole import write_whole
 from labkit.lab import Lab, start
 from labkit.parallel.head import DEFAULT_PORT, check_port_number, find_head, start_head, stop_head
-from labkit.parallel.head import token as token_of
 from labkit.parallel.service import LOOPBACK, check_port, end_service, start_service
 from labkit.runner import ROOT, notebooks
 
@@ -39,7 +39,7 @@ from labkit.runner import ROOT, notebooks
 _NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 _NEWS_SETTINGS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 _JUPYTER_TIMEOUT_S = 90.0
-_WORKSPACE, _PANEL = "lesson", "panel"
+_WORKSPACE = "lesson"
 
 
 @app.command()
@@ -89,8 +89,6 @@ def start_jupyter(opened: Lab, port: int, browser: bool, root: Path = ROOT) -> t
     place = f"/lab/workspaces/{_WORKSPACE}/tree/{path}"
     settings = opened.folder.root / "jupyter"
     write_whole(settings / "lab" / _NEWS_SETTINGS, json.dumps(_NO_NEWS))
-    proxied = {"ServerProxy": {"servers": proxied_servers(opened)}}
-    write_whole(settings / "jupyter_server_config.json", json.dumps(proxied), mode=0o600)  # it holds Ray's token
     command = [
         sys.executable, "-m", "jupyterlab", f"--ServerApp.ip={LOOPBACK}", f"--ServerApp.port={port}",
         "--ServerApp.port_retries=0", f"--ServerApp.root_dir={root}", "--ServerApp.allow_root=True",
@@ -111,34 +109,13 @@ def start_jupyter(opened: Lab, port: int, browser: bool, root: Path = ROOT) -> t
     return process, f"http://{LOOPBACK}:{port}{place}?token={token}"
 
 
-def proxied_servers(opened: Lab) -> dict[str, Any]:
-    """Return what JupyterLab passes on through its own port, behind its own login: live panel and Ray's dashboard."""
-    lang = opened.settings.lang
-    servers: dict[str, Any] = {
-        _PANEL: {
-            "command": [sys.executable, "-m", "labkit.classroom.live", "{unix_socket}"],
-            "unix_socket": True, "timeout": _JUPYTER_TIMEOUT_S, "new_browser_tab": False,
-            "launcher_entry": {"title": t("cluster.title", lang)},
-        },
-    }  # fmt: skip
-    head = find_head(opened.folder)
-    if head is not None:
-        key = token_of(opened.folder).read_text().strip()
-        servers["ray"] = {
-            "port": head.dashboard_port, "new_browser_tab": False,
-            "request_headers_override": {"Authorization": f"Bearer {key}"},
-            "launcher_entry": {"title": t("cluster.dashboard", lang)},
-        }  # fmt: skip
-    return servers
-
-
 def workspace(path: str, lang: str) -> dict[str, Any]:
     """Return JupyterLab's layout of a lesson: a notebook, and the live panel beside it; all addresses are relative."""
-    left, right = f"notebook:{path}", f"server-proxy:server-proxy:{_PANEL}"
+    left, right = f"notebook:{path}", f"server-proxy:server-proxy:{PANEL}"
     areas = [{"type": "tab-area", "currentIndex": 0, "widgets": [widget]} for widget in (left, right)]
     dock = {"type": "split-area", "orientation": "horizontal", "sizes": [0.64, 0.36], "children": areas}
     title = t("cluster.title", lang)
-    panel = {"url": f"/{_PANEL}/", "title": title, "newBrowserTab": False, "id": f"server-proxy:{_PANEL}"}
+    panel = {"url": f"/{PANEL}/", "title": title, "newBrowserTab": False, "id": f"server-proxy:{PANEL}"}
     return {
         "metadata": {"id": _WORKSPACE},
         "data": {

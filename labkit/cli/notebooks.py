@@ -35,16 +35,9 @@ def assignments(texts: Sequence[str]) -> dict[str, str]:
 
 
 def bench_notebooks(
-    name: str | None,
-    parameters: Sequence[str],
-    *,
-    all_: bool,
-    suite: Path | None,
-    again: str | None,
-    timeout_s: float,
-    ray_port: int,
-    as_json: bool,
-) -> None:
+    name: str | None, parameters: Sequence[str], *, all_: bool, suite: Path | None, again: str | None,
+    timeout_s: float, ray_port: int, as_json: bool,
+) -> None:  # fmt: skip
     """Run what `labkit bench` was asked for: one notebook, a suite, the course, or a run once more."""
     lab, given, before = start(), assignments(parameters), None
     if again is not None:

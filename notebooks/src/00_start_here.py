@@ -57,6 +57,7 @@ from IPython.display import Markdown, display
 from labkit import check, hint, host, predict
 from labkit.classroom.plots import markdown
 from labkit.classroom.text import number, t
+from labkit.classroom.widgets import cluster_panel, gantt, run_progress
 from labkit.pipeline import votes_digest
 
 lab = labkit.start(home=home, lang=lang)
@@ -158,26 +159,18 @@ def trained(engine, n_workers):
     return seconds, events, votes_digest(results)
 
 
-def show(events):
-    """Draw each task as a bar, 60 signs for the whole time, in the order in which they were started."""
-    first, last = min(event.started_s for event in events), max(event.finished_s for event in events)
-    for event in sorted(events, key=lambda event: event.started_s):
-        begin, end = (round(60 * (at - first) / (last - first)) for at in (event.started_s, event.finished_s))
-        seconds = number(event.finished_s - event.started_s, lang)
-        print(f"{event.worker} {event.task:17} {seconds:>6} s |{(' ' * begin + '█' * max(1, end - begin)):60}|")
-
-
 sequential_s, sequential, digest_of_one = trained("sequential", 1)
-show(sequential)
+gantt(sequential)
 
 # %% [markdown] lang="en"
-# Each line is a task: its worker, its name, how long it took, and when. Now the same tasks go to two workers, the
-# longest first, and each next one to whoever is free. How many times as fast will that be? Commit to a number first.
+# Each bar is a task: its name, and when the worker was busy with it. Point at a bar, or choose its task from the list,
+# to read its times. Now the same tasks go to two workers, the longest first, and each next one to whoever is free. How
+# many times as fast will that be? Commit to a number first.
 
 # %% [markdown] lang="es"
-# Cada línea es una tarea: su proceso, su nombre, cuánto tardó y cuándo. Ahora las mismas tareas van a dos procesos, la
-# más larga primero, y cada una de las siguientes a quien esté libre. ¿Cuántas veces más rápido irá? Comprométete antes
-# con un número.
+# Cada barra es una tarea: su nombre y cuándo estuvo su proceso ocupado con ella. Señala una barra, o elige su tarea en
+# la lista, para leer sus tiempos. Ahora las mismas tareas van a dos procesos, la más larga primero, y cada una de las
+# siguientes a quien esté libre. ¿Cuántas veces más rápido irá? Comprométete antes con un número.
 
 # %%
 times_as_fast = 1.8  # solution
@@ -185,8 +178,8 @@ guess = predict("0.a", times_as_fast)
 
 # %%
 parallel_s, parallel, digest_of_two = trained("ray", 2)
-show(parallel)
 print(digest_of_one, digest_of_two, digest_of_one == digest_of_two)
+gantt(parallel)
 
 # %%
 guess.compare(sequential_s / parallel_s)
@@ -271,6 +264,9 @@ check("0.3", gain)
 # Work that is kept is a **run**: `lab.train` trains as above, and records parameters, events, scores and fingerprint.
 # `labkit runs list` lists all runs, `labkit runs show` with the beginning of a run's name shows one,
 # and `labkit cluster status` shows the nodes.
+#
+# The two pictures below the table are **live**: keep them in view while the next cell trains. They follow the cluster
+# and the newest run until you close them.
 
 # %% [markdown] lang="es"
 # ## 3 Dónde se ve el clúster
@@ -281,6 +277,9 @@ check("0.3", gain)
 # El trabajo que se conserva es una **ejecución** (*run*): `lab.train` entrena como arriba y registra parámetros,
 # eventos, puntuaciones y huella. `labkit runs list` las enumera todas, `labkit runs show` con el principio de su nombre
 # muestra una, y `labkit cluster status` muestra los nodos.
+#
+# Las dos imágenes bajo la tabla están **en vivo**: no las pierdas de vista mientras entrena la celda siguiente. Siguen
+# al clúster y a la ejecución más reciente hasta que las cierres.
 
 # %%
 from labkit.parallel.cluster import nodes
@@ -296,7 +295,7 @@ rows = [
     ]
     for node in nodes()
 ]
-display(Markdown(markdown([header, *rows], "llrrr")))
+display(Markdown(markdown([header, *rows], "llrrr")), cluster_panel(), run_progress())
 
 # %%
 record = lab.train(dataset, recipes=recipes[:3], engine="ray", n_workers=2)

@@ -49,6 +49,7 @@ from IPython.display import Markdown, display
 from labkit import check, hint, predict
 from labkit.classroom.plots import markdown
 from labkit.classroom.text import number, t
+from labkit.classroom.widgets import shard_map
 from labkit.data.flights import clean
 from labkit.data.shards import PLANS, read_shard
 
@@ -171,8 +172,16 @@ panels[0].set_ylabel(t("shards.rows", lang))
 plt.show()
 
 # %% [markdown] lang="en"
-# Each bar is a shard, the dashed line their mean.
-#
+# Each bar is a shard, the dashed line their mean. Which days lie where? Choose a plan, and how many shards it makes:
+
+# %% [markdown] lang="es"
+# Cada barra es un fragmento, y la línea discontinua, su media. ¿Qué días están dónde? Elige un plan y en cuántos
+# fragmentos corta:
+
+# %%
+shard_map(rows_by_day, n_shards)
+
+# %% [markdown] lang="en"
 # ### Exercise 2.2: a measure of your own
 #
 # Those figures forget the schedule. Write `balance(rows, n_workers)`: the share of the workers' time that is work. Hand
@@ -180,8 +189,6 @@ plt.show()
 # by `n_workers` times the rows of the busiest worker: 1 where all end together. `rows` is a list that you only read.
 
 # %% [markdown] lang="es"
-# Cada barra es un fragmento, y la línea discontinua, su media.
-#
 # ### Ejercicio 2.2: una medida propia
 #
 # Esas cifras olvidan el reparto. Escribe `balance(rows, n_workers)`: qué parte del tiempo de los procesos es trabajo.

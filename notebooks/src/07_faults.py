@@ -54,12 +54,13 @@ from pathlib import Path
 from urllib.parse import quote
 
 import labkit
+from IPython.display import display
 from labkit import check, hint, predict
 from labkit.classroom.text import number
+from labkit.classroom.widgets import chaos_panel, gantt
 from labkit.errors import TaskFailed
 from labkit.files.whole import write_whole
-from labkit.parallel.faults import FaultReport, KillActor, KillWorker, SlowWorker, inject
-from labkit.parallel.tasks import NOWHERE
+from labkit.parallel.faults import KillActor, KillWorker, SlowWorker, inject
 
 lab = labkit.start(home=home, lang=lang)
 lang = lab.settings.lang
@@ -69,20 +70,6 @@ scratch = Path(kept.name)
 recipes = ["hgb-medium", "forest-20", "extra-20", "logistic-onehot", "logistic-numeric"]
 dataset = lab.prepare(days=days)
 job = labkit.plan(dataset, recipes=recipes)
-
-
-def draw(events, struck_s=0.0):
-    """Draw each attempt as a bar, one that died as crosses."""
-    report = FaultReport(struck_s, events)
-    lost = {id(event): report.begun_s(event) for event in report.lost}
-    begun, ended = min(event.submitted_s for event in events), max(event.received_s for event in events)
-    for event in sorted(events, key=lambda event: (event.worker, event.received_s)):
-        start, end = (lost[id(event)], struck_s) if id(event) in lost else (event.started_s, event.finished_s)
-        start, end = (round(70 * (each - begun) / (ended - begun)) for each in (start, end))
-        sign = "✗" if event.node == NOWHERE else "█"
-        print(f"{event.worker} {event.task:17}{' ' * start}{sign * max(1, end - start)}")
-    print(f"{ended - begun:.2f} s")
-
 
 # %% [markdown] lang="en"
 # ## 1 Undisturbed
@@ -99,12 +86,12 @@ def draw(events, struck_s=0.0):
 # %%
 calm = []
 _, digest = labkit.train(job, engine_name="ray", n_workers=2, on_event=calm.append)
-draw(calm)
 print(digest)
 
 longest = max(job.tasks(lab.calibration(job)), key=lambda task: task.cost_s)
 third_s = longest.cost_s / 3  # of what it takes on a quiet machine
 print(f"{longest.key} {longest.cost_s:.2f} s")
+gantt(calm)
 
 # %% [markdown] lang="en"
 # ## 2 Kill a worker
@@ -131,16 +118,16 @@ guess = predict("7.a", seconds)
 # %%
 with inject(KillWorker(at_task=longest.key, after_s=third_s)) as report:
     _, found = labkit.train(job, engine_name="ray", n_workers=2)
-draw(report.events, report.struck_s)
+display(gantt(report.events))
 print(report.said, found == digest)
 guess.compare(report.recovered_s) if math.isfinite(report.recovered_s) else report.said
 
 # %% [markdown] lang="en"
-# Crosses are computing that was thrown away. Three numbers tell what a fault cost: until it was **noticed**, until the
-# lost task **ran again**, and how much work was **lost**. Other faults, other numbers:
+# The red bar is computing that was thrown away. Three numbers tell what a fault cost: until it was **noticed**, until
+# the lost task **ran again**, and how much work was **lost**. Other faults, other numbers:
 
 # %% [markdown] lang="es"
-# Las cruces son cómputo que se tiró. Tres números dicen lo que costó un fallo: hasta que se **notó**, hasta que la
+# La barra roja es cómputo que se tiró. Tres números dicen lo que costó un fallo: hasta que se **notó**, hasta que la
 # tarea perdida **volvió a correr**, y cuánto trabajo se **perdió**. Otros fallos, otros números:
 
 # %%
@@ -200,6 +187,27 @@ check("7.1", lost_work)
 
 # %%
 # hint("7.1")
+
+# %% [markdown] lang="en"
+# ### By your own hand
+#
+# Run the next two cells, and while the second one computes press a button of the first. It names the task that dies,
+# and then what that cost. Strike as often as you like: the digest at the end must be the same. If you let it run in
+# peace, it just trains.
+
+# %% [markdown] lang="es"
+# ### Por tu propia mano
+#
+# Ejecuta las dos celdas siguientes y, mientras calcula la segunda, pulsa un botón de la primera. Dirá qué tarea muere
+# y, después, lo que costó. Golpea cuantas veces quieras: la huella del final debe ser la misma. Si la dejas en paz,
+# simplemente entrena.
+
+# %%
+chaos_panel()
+
+# %%
+_, found = labkit.train(job, engine_name="ray", n_workers=2)
+print(found, found == digest)
 
 # %% [markdown] lang="en"
 # ## 3 Try again, but not for ever

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +15,7 @@ import pytest
 
 import labkit
 from labkit.classroom import widgets
-from labkit.classroom.exercises import RIGHT, Verdict
+from labkit.classroom.exercises import RIGHT, VERDICT, Verdict
 from labkit.lab import Lab
 from labkit.parallel.dispatch import dispatch, watchers
 from labkit.parallel.engines import engine
@@ -135,7 +137,7 @@ def test_a_button_kills_a_worker_of_the_running_crew_and_tells_what_became_of_it
 
 
 def test_hints_come_one_by_one_below_the_verdict_and_the_last_ends_the_button(lab: Lab) -> None:
-    checked = widgets.check_with_hints("1.1", ...)
+    checked = widgets.Checked(labkit.check("1.1", ...))
     button = controls(checked, ipywidgets.Button)[0]
     for number in (1, 2, 3):
         button.click()
@@ -148,3 +150,13 @@ def test_hints_come_one_by_one_below_the_verdict_and_the_last_ends_the_button(la
 
 def test_what_is_right_needs_no_hint(lab: Lab) -> None:
     assert controls(widgets.Checked(Verdict("1.1", RIGHT, "right", "")), ipywidgets.Button) == []
+
+
+def test_in_a_notebook_a_verdict_that_is_not_right_has_a_button_for_the_next_hint(lab: Lab, monkeypatch) -> None:
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    assert VIEW not in labkit.check("1.1", ...)._repr_mimebundle_()
+    importlib.import_module("ipykernel")  # a kernel has it
+    shown = labkit.check("1.1", ...)._repr_mimebundle_()
+    assert VIEW in shown and VERDICT in shown and shown["text/markdown"].startswith("○ **1.1**")
+    assert VIEW not in Verdict("1.1", RIGHT, "right", "")._repr_mimebundle_()
+    assert VIEW not in labkit.predict("1.a", ...).compare(2.0)._repr_mimebundle_()
