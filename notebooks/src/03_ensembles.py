@@ -371,7 +371,7 @@ from matplotlib import pyplot
 figure, axes = pyplot.subplots(figsize=(8, 3.6), layout="constrained")
 for mark, (way, trained) in zip("o^s", ways.items(), strict=True):
     axes.step(*zip(*auc_by_time(*trained), strict=True), where="post", marker=mark, label=way)
-axes.set(xlabel=t("gantt.seconds", lang), ylabel="ROC AUC")
+axes.set(xlabel=t("timeline.axis", lang), ylabel="ROC AUC")
 for axis, digits in ((axes.xaxis, 1), (axes.yaxis, 3)):
     axis.set_major_formatter(lambda value, _, digits=digits: number(value, lang, digits))
 axes.legend(frameon=False)

@@ -34,6 +34,7 @@
 days = 20
 rounds = 3
 n_workers = 2
+asked = ["ray", "processes", "threads", "joblib", "dask"]
 lang = None
 home = None
 
@@ -59,7 +60,7 @@ lab = labkit.start(home=home, lang=lang)
 lang = lab.settings.lang
 server = start_server()  # the fork server's imports go on meanwhile
 engines = []
-for name in ("ray", "processes", "threads", "joblib", "dask"):
+for name in asked:
     try:
         labkit.engine(name)
         engines.append(name)

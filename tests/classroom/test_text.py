@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import string
 import tomllib
 from importlib import resources
@@ -11,6 +12,7 @@ import pytest
 from labkit.classroom.text import LANGUAGES, explain, number, percent, t
 from labkit.errors import UnknownName
 from labkit.parallel.tasks import TaskEvent
+from labkit.runner import ROOT
 from labkit.scaling import bottlenecks, table
 
 TEXTS = tomllib.loads(resources.files("labkit.classroom").joinpath("texts.toml").read_text(encoding="utf-8"))
@@ -40,6 +42,13 @@ def test_every_mark_has_a_text() -> None:
 
 def test_placeholders_are_filled_in() -> None:
     assert t("plot.unfitted", "es", law="USL", n_cores=4) == "USL sin ajustar: necesita 4 núcleos"
+
+
+def test_every_text_that_is_asked_for_by_its_whole_name_is_there() -> None:
+    folders = (ROOT / "labkit", ROOT / "notebooks" / "src", ROOT / "notebooks" / "checks")
+    sources = [path.read_text(encoding="utf-8") for folder in folders for path in folder.rglob("*.py")]
+    asked = {key for source in sources for key in re.findall(r'\bt\("([a-z_.]+)", ', source)}
+    assert len(asked) > 50 and asked <= set(entries(TEXTS))
 
 
 @pytest.mark.parametrize("key", ["plot.nothing", "plot", "plot.ideal.en", "plot.ideal.en.more", ""])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import signal
 import sqlite3
 import time
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from labkit.parallel.service import answers, free_port, outliving
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Shell, shell_at
 
 PHASES = {
     "flights": "Flights …",
@@ -58,8 +59,18 @@ class Followed:
         return self.popen.returncode
 
 
+@pytest.fixture(scope="module")
+def with_a_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a lab that has a model, so that nothing has to be trained before the benchmark."""
+    shell = shell_at(tmp_path_factory.mktemp("model") / "lab")
+    shell.run("train", "--days", "12", "--recipes", "logistic-numeric", "--engine", "sequential")
+    return shell.home
+
+
 @pytest.fixture
-def lab(labkit: Shell) -> Iterator[Followed]:
+def lab(labkit: Shell, with_a_model: Path, request: pytest.FixtureRequest) -> Iterator[Followed]:
+    if "benchmark" in request.node.name:
+        shutil.copytree(with_a_model, labkit.home)
     followed = Followed(labkit)
     yield followed
     followed.popen.kill()
@@ -89,7 +100,7 @@ def test_ctrl_c_ends_everything_in_each_phase(labkit: Shell, lab: Followed, phas
 
 
 def test_sigterm_ends_everything_too(labkit: Shell, lab: Followed) -> None:
-    lab.wait_for(PHASES["training"])
+    lab.wait_for(PHASES["head"])
     assert lab.end(signal.SIGTERM) == 130
     assert_nothing_is_left(lab, labkit.home)
 

@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import nbformat
 import pytest
 
-from labkit.classroom.text import t
+from labkit.classroom.text import LANGUAGES, t
 from labkit.cli.lab import own_copy, start_jupyter
 from labkit.lab import start
 from labkit.parallel.head import start_head, stop_head
@@ -21,9 +21,14 @@ from labkit.parallel.service import end_service, free_port
 from labkit.runner import notebook
 
 CHROMIUM = shutil.which("chromium")
-SMALL = {"workers": [1, 2], "rounds": 1, "days": 10, "recipes": ["hgb-small", "logistic-numeric"]}
-RUN_ALL = [("04_speedup_tables", "en"), ("04_speedup_tables", "es")]
+START, SPEEDUPS = "00_start_here", "04_speedup_tables"
+SMALL = {
+    START: {"days": 10},
+    SPEEDUPS: {"workers": [1, 2], "rounds": 1, "days": 10, "recipes": ["hgb-small", "logistic-numeric"]},
+}
 TIMEOUT_S = 120
+PROMPTED = """n => { const said = [...document.querySelectorAll(".jp-CodeCell .jp-InputArea-prompt")].map(
+    prompt => prompt.textContent); return said.filter(text => /\\[\\d+\\]/.test(text)).length >= n; }"""
 SHOTS = os.environ.get("LABKIT_SHOTS")  # a folder, to look at what the browser shows
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: make system-deps")
@@ -38,8 +43,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     try:
         process, place = start_jupyter(lab, free_port(), False, root)
         try:
-            for name, lang in RUN_ALL:
-                make_small(own_copy(notebook(name, lang), root / "work" / lang))
+            for name in SMALL:
+                for lang in LANGUAGES:
+                    make_small(own_copy(notebook(name, lang), root / "work" / lang), SMALL[name])
             yield place
         finally:
             end_service(process)
@@ -64,10 +70,10 @@ def page(address: str) -> Iterator[Any]:
         browser.close()
 
 
-def make_small(path: Path) -> None:
+def make_small(path: Path, parameters: dict[str, Any]) -> None:
     book = nbformat.read(path, 4)
     [cell] = [cell for cell in book.cells if "parameters" in cell.metadata.get("tags", [])]
-    cell.source += "".join(f"\n{name} = {value!r}" for name, value in SMALL.items())
+    cell.source += "".join(f"\n{name} = {value!r}" for name, value in parameters.items())
     nbformat.write(book, path)
 
 
@@ -96,8 +102,8 @@ def test_rays_dashboard_answers_behind_jupyters_login_alone(page: Any, address: 
         assert urlsplit(answer.url).path == "/login"
 
 
-@pytest.mark.parametrize(("name", "lang"), RUN_ALL)
-def test_a_notebook_runs_to_its_end_and_its_widgets_answer(page: Any, address: str, name: str, lang: str) -> None:
+def run_all(page: Any, address: str, name: str, lang: str) -> Any:
+    """Open a notebook, run all its cells to the end; return it."""
     place = urlsplit(address)
     with page.expect_websocket(lambda socket: "/channels" in socket.url):  # that of the notebook's kernel
         page.goto(f"{place.scheme}://{place.netloc}/lab/workspaces/{lang}/tree/work/{lang}/{name}.ipynb?reset")
@@ -105,17 +111,41 @@ def test_a_notebook_runs_to_its_end_and_its_widgets_answer(page: Any, address: s
     page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    book.get_by_text("Karp–Flatt, 2").first.wait_for()
+    last = nbformat.read(notebook(name, lang), 4).cells
+    page.wait_for_function(PROMPTED, arg=sum(bool(cell.source) for cell in last if cell.cell_type == "code"))
     assert book.locator("[data-mime-type='application/vnd.jupyter.stderr'], .jp-RenderedError").count() == 0
+    return book
+
+
+def drawn(book: Any, key: str, lang: str, **values: str) -> Any:
+    return book.locator(f".jp-OutputArea svg[aria-label^={t(key, lang, **values)[:8]!r}]")
+
+
+def test_the_first_notebook_runs_to_its_end_shows_its_panels_and_gives_a_hint(page: Any, address: str) -> None:
+    book = run_all(page, address, START, "es")
+    assert drawn(book, "timeline.title", "es", tasks="", rows="").count() == 2
+    drawn(book, "cluster.title", "es").scroll_into_view_if_needed()
+    shot(page, "es-panels")
+    drawn(book, "run.title", "es").locator("text", has_text=t("run.finished", "es")).wait_for()
+    hints = book.get_by_role("button", name=t("widget.hint", "es"))
+    assert hints.count() == 3
+    hints.first.click()
+    book.get_by_text("1/3 ").wait_for()
+    shot(page, "es-hint")
+
+
+def test_the_speedup_notebook_runs_to_its_end_and_its_widgets_answer(page: Any, address: str) -> None:
+    lang = "en"
+    book = run_all(page, address, SPEEDUPS, lang)
     table = book.locator(".jp-OutputArea table")
     assert table.locator("tbody tr").count() == 2
     table.scroll_into_view_if_needed()
     shot(page, f"{lang}-table")
-    timeline = book.locator(f".jp-OutputArea svg[aria-label^='{t('timeline.title', lang, tasks='', rows='')[:8]}']")
+    timeline = drawn(book, "timeline.title", lang, tasks="", rows="")
     timeline.scroll_into_view_if_needed()
     assert timeline.locator("rect title").count() >= 2
     shot(page, f"{lang}-timeline")
-    explorer = book.locator(f".jp-OutputArea svg[aria-label={t('explorer.title', lang)!r}]")
+    explorer = drawn(book, "explorer.title", lang)
     slider = book.locator(".widget-slider", has_text=t("explorer.sigma", lang)).locator(".noUi-handle")
     before = curve(explorer)
     slider.focus()
