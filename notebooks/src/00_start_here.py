@@ -15,9 +15,9 @@
 # | [06 Bottlenecks](06_bottlenecks.ipynb) | provoke, measure and relieve what keeps work from being faster |
 # | [07 Faults](07_faults.ipynb) | kill workers on purpose, and count what is lost and what is recovered |
 #
-# Every notebook has exercises. `check("0.1", answer)` says *not attempted*, *not yet, because …* or *right*;
-# `hint("0.1")` gives three hints, one after the other. Before something is measured you are asked to `predict` it:
-# nobody marks that, but what surprises you is what you learn from.
+# Every notebook has exercises. `check("0.1", answer)` says *not attempted*, *not yet, because …* or *right*, and the
+# button below gives three hints, one after the other (so does `hint("0.1")`). Before something is measured you are
+# asked to `predict` it: nobody marks that, but what surprises you is what you learn from.
 
 # %% [markdown] lang="es"
 # # 0 · Empieza aquí
@@ -37,8 +37,8 @@
 # | [07 Fallos](07_faults.ipynb) | matar procesos a propósito y contar qué se pierde y qué se recupera |
 #
 # Todos los cuadernos tienen ejercicios. `check("0.1", respuesta)` dice *sin empezar*, *todavía no, porque…* o
-# *correcto*; `hint("0.1")` da tres pistas, una tras otra. Antes de medir algo se te pide predecirlo con `predict`:
-# nadie lo califica, pero se aprende justo de lo que sorprende.
+# *correcto*, y el botón de debajo da tres pistas, una tras otra (también `hint("0.1")`). Antes de medir algo se te pide
+# predecirlo con `predict`: nadie lo califica, pero se aprende justo de lo que sorprende.
 
 # %% tags=["parameters"]
 days = 60
@@ -121,9 +121,6 @@ def sensible_workers(fingerprint, n_tasks):
 
 # %%
 check("0.1", sensible_workers)
-
-# %%
-# hint("0.1")
 
 # %% [markdown] lang="en"
 # ## 2 The first parallel run
@@ -219,9 +216,6 @@ def longest_task(events):
 # %%
 check("0.2", longest_task)
 
-# %%
-# hint("0.2")
-
 # %% [markdown] lang="en"
 # ### Exercise 0.3: speedup and efficiency
 #
@@ -251,9 +245,6 @@ def gain(sequential, parallel):
 
 # %%
 check("0.3", gain)
-
-# %%
-# hint("0.3")
 
 # %% [markdown] lang="en"
 # ## 3 Where to see the cluster

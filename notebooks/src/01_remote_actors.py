@@ -168,9 +168,6 @@ def late_shares(parts):
 # %%
 check("1.1", late_shares)
 
-# %%
-# hint("1.1")
-
 # %% [markdown] lang="en"
 # ## 4 An actor keeps its state
 #
@@ -214,9 +211,6 @@ class DelayMeter:
 # %%
 check("1.2", DelayMeter)
 
-# %%
-# hint("1.2")
-
 # %% [markdown] lang="en"
 # ## 5 Large arguments: put them once
 #
@@ -255,9 +249,6 @@ def above(delays, thresholds):
 # %%
 check("1.3", above)
 
-# %%
-# hint("1.3")
-
 # %% [markdown] lang="en"
 # ## 6 Results as they come
 #
@@ -293,9 +284,6 @@ def in_order_of_arrival(futures):
 
 # %%
 check("1.4", in_order_of_arrival)
-
-# %%
-# hint("1.4")
 
 # %% [markdown] lang="en"
 # ## 7 Four habits, measured

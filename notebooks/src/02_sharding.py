@@ -107,9 +107,6 @@ class DataProcessor:
 # %%
 check("2.1", DataProcessor)
 
-# %%
-# hint("2.1")
-
 # %% [markdown] lang="en"
 # ## 2 Five plans
 #
@@ -208,9 +205,6 @@ def balance(rows, n_workers):
 
 # %%
 check("2.2", balance)
-
-# %%
-# hint("2.2")
 
 # %% [markdown] lang="en"
 # ### Predict, then measure
@@ -332,9 +326,6 @@ def fill(X, column):
 # %%
 check("2.3", fill)
 
-# %%
-# hint("2.3")
-
 # %% [markdown] lang="en"
 # ### Exercise 2.4: the data stay where they are
 #
@@ -369,9 +360,6 @@ def missing_shares(shards):
 
 # %%
 check("2.4", missing_shares)
-
-# %%
-# hint("2.4")
 
 # %% [markdown] lang="en"
 # ## 4 Out of core
@@ -453,9 +441,6 @@ def moments(shards, read):
 
 # %%
 check("2.5", moments)
-
-# %%
-# hint("2.5")
 
 # %% [markdown] lang="en"
 # ## Summary

@@ -98,9 +98,6 @@ class ModelTrainer:
 # %%
 display(verdict := check("3.1", ModelTrainer))
 
-# %%
-# hint("3.1")
-
 # %% [markdown] lang="en"
 # The same class now works in this process and in Ray's: `labkit.engine(name)` makes a crew of workers, each holding its
 # own trainer, and `labkit.dispatch` hands them the tasks. (As long as yours is not right, labkit's trainer stands in.)
@@ -214,9 +211,6 @@ def schedule(costs_s, n_workers):
 display(verdict := check("3.2", schedule))
 
 # %%
-# hint("3.2")
-
-# %%
 if verdict.state == "right":
     plan, makespan_s = schedule([task.cost_s for task in tasks], n_workers)
     for worker, held in enumerate(plan):
@@ -305,9 +299,6 @@ def soft_vote(valid, test):
 
 # %%
 check("3.3", soft_vote)
-
-# %%
-# hint("3.3")
 
 # %% [markdown] lang="en"
 # By how many thousandths of ROC AUC will the vote of all six recipes beat its best member on the test days? A negative
@@ -402,9 +393,6 @@ def train_all(trainers, fits, block):
 
 # %%
 display(verdict := check("3.4", train_all))
-
-# %%
-# hint("3.4")
 
 # %%
 if verdict.state == "right":

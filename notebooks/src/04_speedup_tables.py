@@ -210,9 +210,6 @@ def speedup(sequential_s, parallel_s):
 # %%
 check("4.1", speedup)
 
-# %%
-# hint("4.1")
-
 # %% [markdown] lang="en"
 # ### Exercise 4.2: how far can it be trusted?
 #
@@ -238,9 +235,6 @@ rounds_for_95_percent = 6  # solution
 
 # %%
 check("4.2", coverage, rounds_for_95_percent)
-
-# %%
-# hint("4.2")
 
 # %% [markdown] lang="en"
 # ## 4 The laws
@@ -316,9 +310,6 @@ def compare(passes):
 # %%
 check("4.3", compare)
 
-# %%
-# hint("4.3")
-
 # %% [markdown] lang="en"
 # ### Exercise 4.4: what Karp and Flatt saw
 #
@@ -340,9 +331,6 @@ def karp_flatt(speedup, n_workers):
 
 # %%
 check("4.4", karp_flatt)
-
-# %%
-# hint("4.4")
 
 # %% [markdown] lang="en"
 # ## Try it

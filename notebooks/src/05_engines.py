@@ -151,9 +151,6 @@ def run_all(tasks, n_workers, pool_class):
 display(verdict := check("5.1", run_all))
 
 # %%
-# hint("5.1")
-
-# %%
 if verdict.state == "right":
     for pool_class in (ThreadPoolExecutor, partial(ProcessPoolExecutor, mp_context=server)):
         print(run_all([(Work().python, n) for n in (1000, 2000, 3000)], n_workers, pool_class))
@@ -241,9 +238,6 @@ def n_together(overhead_s, task_s, share):
 
 # %%
 display(verdict := check("5.2", n_together))
-
-# %%
-# hint("5.2")
 
 # %%
 if verdict.state == "right":  # pieces of 1 ms, at most 5 % overhead
@@ -344,9 +338,6 @@ def time_threads(work, n_threads):
 # %%
 display(clocks := check("5.3", time_threads))
 
-# %%
-# hint("5.3")
-
 # %% [markdown] lang="en"
 # ### Exercise 5.4: threads or processes
 #
@@ -372,9 +363,6 @@ def engine_for(alone, together):
 
 # %%
 display(verdict := check("5.4", engine_for))
-
-# %%
-# hint("5.4")
 
 # %%
 if clocks.state == "right":

@@ -166,9 +166,6 @@ def shares(events, n_workers):
 # %%
 check("6.1", shares)
 
-# %%
-# hint("6.1")
-
 # %% [markdown] lang="en"
 # ## 2 Memory: neighbours share caches and bandwidth
 #
@@ -338,9 +335,6 @@ def read_all(urls, read, n_at_once):
 # %%
 check("6.2", read_all)
 
-# %%
-# hint("6.2")
-
 # %% [markdown] lang="en"
 # ## 4 The object store: results that travel
 #
@@ -409,9 +403,6 @@ def means(table, seeds):
 # %%
 check("6.3", means)
 
-# %%
-# hint("6.3")
-
 # %% [markdown] lang="en"
 # ## 5 Too many threads
 #
@@ -476,9 +467,6 @@ def in_share(work, n_cpus, n_workers):
 
 # %%
 check("6.4", in_share)
-
-# %%
-# hint("6.4")
 
 # %% [markdown] lang="en"
 # ## 6 All of them, side by side

@@ -185,9 +185,6 @@ def lost_work(events, struck_s):
 # %%
 check("7.1", lost_work)
 
-# %%
-# hint("7.1")
-
 # %% [markdown] lang="en"
 # ### By your own hand
 #
@@ -246,9 +243,6 @@ def retry(work, max_attempts, retryable):
 
 # %%
 check("7.2", retry)
-
-# %%
-# hint("7.2")
 
 # %% [markdown] lang="en"
 # ## 4 Once, twice, effectively once
@@ -328,9 +322,6 @@ def book(folder, key, amount):
 # %%
 check("7.3", book)
 
-# %%
-# hint("7.3")
-
 # %% [markdown] lang="en"
 # The same six bookings, the same fault, three attempts, and a key for each effect:
 
@@ -385,9 +376,6 @@ class FolderCheckpoint:
 
 # %%
 check("7.4", FolderCheckpoint)
-
-# %%
-# hint("7.4")
 
 # %% [markdown] lang="en"
 # `lab.train` keeps every finished model so. The next cell starts a driver of its own, in a process of its own, which
