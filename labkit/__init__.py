@@ -10,6 +10,7 @@ import importlib
 from typing import Any as _Any
 
 _HOMES = {
+    "Client": "labkit.client",
     "DataProcessor": "labkit.parallel.actors",
     "LabError": "labkit.errors",
     "ModelTrainer": "labkit.parallel.actors",

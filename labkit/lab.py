@@ -167,17 +167,18 @@ class Lab:
         n_workers: int | None = None,
         by: str = "model",
         resume: str | None = None,
+        run_id: str | None = None,
         on_progress: Progress | None = None,
     ) -> dict[str, Any]:
-        """Train an ensemble, keep it, and return the record of the run."""
+        """Train an ensemble, keep it, and return the record of the run: a new one, or one that was accepted before."""
         from labkit.pipeline import train_run
 
         if engine == "ray":
             self.attach()
-        with self._output_kept(engine == "ray", resume):
+        with self._output_kept(engine == "ray", resume or run_id):
             return train_run(
                 dataset, self.runs, self.models, recipes=recipes, engine_name=engine, by=by, resume=resume,
-                n_workers=n_workers or (1 if engine == "sequential" else host.usable_cpus()),
+                run_id=run_id, n_workers=n_workers or (1 if engine == "sequential" else host.usable_cpus()),
                 fingerprints=self.fingerprints(engine), calibrated=self.calibration, on_progress=on_progress,
             )  # fmt: skip
 

@@ -84,6 +84,7 @@ def run_notebook(
     origin: Mapping[str, Any] | None = None,
     data_digest: str = "",
     runner: NotebookRunner | None = None,
+    run_id: str | None = None,
     on_progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Execute a notebook as a recorded run: parameters, digest of the notebook, time of each cell, what checks said.
@@ -100,6 +101,8 @@ def run_notebook(
         Of such data.
     runner : NotebookRunner, optional
         One that was started already; it is not ended here.
+    run_id : str, optional
+        A run that was accepted for this; by default one is started here.
     on_progress : callable, optional
         Told the run's id and how much of it is done, 0–1, about four times a second.
 
@@ -112,10 +115,13 @@ def run_notebook(
     chosen = typed(source, given)
     asked = {"notebook_digest": hashlib.sha256(source.read_bytes()).hexdigest(), **parameters_of(source), **chosen}
     measures = "run_id" in asked  # such a notebook writes its results into the run itself
-    run = lab.runs.start(
-        "benchmark" if measures else "notebook", source.stem, {**asked, **(origin or {})}, 0, data_digest,
-        [host.fingerprint()],
-    )  # fmt: skip
+    asked |= origin or {}
+    if run_id is None:
+        kind, here = "benchmark" if measures else "notebook", [host.fingerprint()]
+        run_id = lab.runs.start(kind, source.stem, asked, 0, data_digest, here).id
+    else:
+        lab.runs.update(run_id, status="running", parameters=asked)
+    run = lab.runs.get(run_id)
     target = lab.folder.runs / f"{run.id}.ipynb"
     passed = {**chosen, "lang": lab.settings.lang, "home": str(lab.settings.home)}
     passed |= {"run_id": run.id} if measures else {}

@@ -195,6 +195,7 @@ def train_run(
     calibrated: Callable[[Job], Mapping[str, float]],
     by: str = "model",
     resume: str | None = None,
+    run_id: str | None = None,
     on_progress: Callable[[str, float], None] | None = None,
 ) -> dict[str, Any]:
     """Train as a recorded run: checkpoints after each model, the ensemble kept, scores on days never seen.
@@ -203,6 +204,8 @@ def train_run(
     ----------
     resume : str, optional
         A run that was interrupted: what it finished is not fitted again.
+    run_id : str, optional
+        A run that was accepted for this; by default one is started here.
 
     Returns
     -------
@@ -230,7 +233,12 @@ def train_run(
         runs.update(run.id, status="running")
     else:
         parameters = {**what, "engine": engine_name, "n_workers": n_workers}
-        run = runs.start("training", "ensemble", parameters, SEED, dataset.digest, fingerprints)
+        if run_id is None:
+            run_id = runs.start("training", "ensemble", parameters, SEED, dataset.digest, fingerprints).id
+        else:
+            asked = {"parameters": parameters, "data_digest": dataset.digest, "fingerprints": fingerprints}
+            runs.update(run_id, status="running", seed=SEED, **asked)
+        run = runs.get(run_id)
     with runs.ended_by_errors(run.id):
         tell("process", 0.0)
         job = plan(dataset, recipes=recipes, by=by, engine_name=engine_name, n_workers=n_workers)
@@ -239,6 +247,7 @@ def train_run(
 
         def seen(event: TaskEvent) -> None:
             events.append(event)
+            runs.add_events(run.id, [dataclasses.asdict(event)])
             share = min(1.0, (checkpoint.n_kept + (event.error is None)) / len(job.fits))
             runs.update(run.id, progress=share)
             tell(event.task, share)
@@ -251,7 +260,6 @@ def train_run(
             on_event=seen,
             calibration=calibrated(job),
         )
-        runs.add_events(run.id, [dataclasses.asdict(event) for event in events])
         scores = dataclasses.asdict(score(job.test.y, ensemble.predict_proba(job.test.X)))
         model = models.save(ensemble, run_id=run.id, scores=scores, encoder=dataset.encoder)
         weights = dict(zip(ensemble.names, map(float, ensemble.weights), strict=True))

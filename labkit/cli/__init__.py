@@ -10,6 +10,8 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run the command line; errors that labkit raises on purpose become one message and an exit status."""
+    from importlib.metadata import entry_points
+
     import typer
 
     from labkit.cli import bench, clean, cluster, data, doctor, lab, models, progress, runs, train  # noqa: F401 (they add themselves)
@@ -17,6 +19,8 @@ def main() -> None:
     from labkit.cli.show import console, errors
     from labkit.errors import LabError
 
+    for commands in entry_points(group="labkit.commands"):  # of rooms that stand above this one
+        commands.load()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         status = app(standalone_mode=False)

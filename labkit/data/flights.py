@@ -6,6 +6,7 @@ import importlib.util
 import zipfile
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -99,14 +100,21 @@ def clean(frame: pl.DataFrame, *, only_known: bool = False) -> pl.DataFrame:
     return rows.with_columns(
         day.strftime("%a").alias("weekday"),
         day.month().alias("month"),
-        _minutes("sched_dep_time").alias("dep_minute"),
-        _minutes("sched_arr_time").alias("arr_minute"),
+        minutes(pl.col("sched_dep_time")).alias("dep_minute"),
+        minutes(pl.col("sched_arr_time")).alias("arr_minute"),
         (day.year() - pl.col("plane_year")).alias("plane_age"),
     )
 
 
-def _minutes(clock: str) -> pl.Expr:
-    return pl.col(clock) // 100 * 60 + pl.col(clock) % 100
+def minutes(clock: Any) -> Any:
+    """Return the minutes after midnight of a time of day, HHMM: of a number as of a column.
+
+    Examples
+    --------
+    >>> minutes(1725)
+    1045
+    """
+    return clock // 100 * 60 + clock % 100
 
 
 def _source(days: int | None) -> pl.DataFrame:

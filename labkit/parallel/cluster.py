@@ -184,6 +184,22 @@ def status(folder: LabFolder, address: str | None = None) -> dict[str, Any] | No
     return {"nodes": found, "running": dict(collections.Counter(str(task.name) for task in tasks))}
 
 
+def actors(folder: LabFolder, address: str | None = None) -> list[dict[str, Any]]:
+    """Return the living actors of a cluster: id, class, process, node, and whether somebody waits for its start."""
+    head = find_head(folder)
+    address = address or (head.address if head else None)
+    check_answers(address or "")
+    _set_environment(folder)
+    from ray.util.state import list_actors
+
+    found = list_actors(address=address, limit=_MAX_TASKS, raise_on_missing_output=False)
+    return [
+        {"actor": at.actor_id, "name": at.class_name, "pid": at.pid, "node": (at.node_id or "")[:8], "state": at.state}
+        for at in found
+        if at.state != "DEAD"
+    ]
+
+
 @functools.cache
 def _state(folder: LabFolder, address: str) -> Any:
     """Return Ray's own view of a cluster, read from its head."""

@@ -17,7 +17,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from labkit.errors import Busy, InvalidArgument, StorageError, UnknownName
 
-HEAD = "0002"  # the newest of migrations/versions, so that opening a database of this schema need not import Alembic
+HEAD = "0003"  # the newest of migrations/versions, so that opening a database of this schema need not import Alembic
 _BUSY_S = 30
 _DRIVERS: dict[str, tuple[str, dict[str, Any]]] = {  # with what each is told, in seconds, where the URL does not say
     "sqlite": ("sqlite", {}),
@@ -87,6 +87,7 @@ class ModelRow(Table):
     digest: Mapped[str]
     n_bytes: Mapped[int] = mapped_column(_LONG)
     promoted: Mapped[bool] = mapped_column(default=False)
+    promoted_at: Mapped[str | None]
 
 
 class ProgressRow(Table):
@@ -98,6 +99,30 @@ class ProgressRow(Table):
     kind: Mapped[str]
     content: Mapped[dict[str, Any]]
     created: Mapped[str]
+
+
+class TokenRow(Table):
+    """One token of the services: what it opens, and a digest of it."""
+
+    __tablename__ = "tokens"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    digest: Mapped[str]
+    scopes: Mapped[list[Any]]
+    created: Mapped[str]
+    expires: Mapped[str | None]
+    revoked: Mapped[bool] = mapped_column(default=False)
+
+
+class PredictionRow(Table):
+    """One prediction that the services gave."""
+
+    __tablename__ = "predictions"
+    id: Mapped[int] = mapped_column(_LONG, primary_key=True)
+    model: Mapped[str]
+    created: Mapped[str]
+    flight: Mapped[dict[str, Any]]
+    probability: Mapped[float]
 
 
 def open_database(url: str) -> Engine:

@@ -78,6 +78,7 @@ class ModelStore:
             row = ModelRow(
                 id=model_id, run_id=run_id, created=now(), scores=scores, artefact=_FILE, digest=digest,
                 n_bytes=len(content), promoted=kept.promoted if kept else first,
+                promoted_at=kept.promoted_at if kept else now() if first else None,
             )  # fmt: skip
             session.merge(row)
         return self.get(model_id)
@@ -121,7 +122,15 @@ class ModelStore:
         found = self.get(model_id)
         with writing(self._engine) as session:
             session.execute(update(ModelRow).values(promoted=ModelRow.id == found.id))
+            session.execute(update(ModelRow).where(ModelRow.id == found.id).values(promoted_at=now()))
         return self.get(found.id)
+
+    def before(self) -> ModelRecord | None:
+        """Return the model that was promoted last before the one that is now; None if there is none."""
+        query = select(ModelRow).where(~ModelRow.promoted, ModelRow.promoted_at.is_not(None))
+        with reading(self._engine) as session:
+            row = session.scalars(query.order_by(ModelRow.promoted_at.desc()).limit(1)).first()
+            return None if row is None else _record(row)
 
 
 def model_to_bytes(content: dict[str, Any]) -> bytes:

@@ -20,14 +20,15 @@ from labkit.host import is_alive
 from labkit.store.artefacts import Artefacts, digest_of
 from labkit.store.database import CheckpointRow, EventRow, RunRow, now, open_database, reading, writing
 
-STATUSES = ("running", "finished", "failed", "interrupted")
+STATUSES = ("waiting", "running", "finished", "failed", "interrupted")
+_ENDED = STATUSES[2:]
 
 
 @dataclasses.dataclass(frozen=True)
 class Run:
     """One run, as it stands in the database.
 
-    `status` is "running", "finished", "failed" or "interrupted"; times are UTC; `progress` is 0–1.
+    `status` is "waiting", "running", "finished", "failed" or "interrupted"; times are UTC; `progress` is 0–1.
     """
 
     id: str
@@ -68,10 +69,11 @@ class RunStore:
         seed: int,
         data_digest: str,
         fingerprints: Sequence[Mapping[str, Any]],
+        status: str = "running",
     ) -> Run:
-        """Begin a run that belongs to this process."""
+        """Begin a run that belongs to this process, or one that waits for the process that will carry it out."""
         row = RunRow(
-            kind=kind, name=name, status="running",
+            kind=kind, name=name, status=status,
             parameters=dict(parameters), seed=seed, data_digest=data_digest,
             fingerprints=[dict(found) for found in fingerprints],
             owner=_me(), created=now(), progress=0.0, results={},
@@ -84,7 +86,7 @@ class RunStore:
         return self.get(row.id)  # as it was kept: strict JSON, not the caller's own objects
 
     def update(self, run_id: str, **changes: Any) -> None:
-        """Change some of a run: `progress`, `status`, `results`, `error`, `fingerprints`, `owner`.
+        """Change some of a run: `progress`, `status`, `results`, `error`, `parameters`, `data_digest`, `fingerprints`.
 
         Raises
         ------
@@ -101,7 +103,7 @@ class RunStore:
                 raise UnknownName(f"There is no run {run_id!r}. See: labkit runs list")
             for name, value in changes.items():
                 setattr(row, name, value)
-            if changes.get("status") in STATUSES[1:]:
+            if changes.get("status") in _ENDED:
                 row.finished = now()
             elif changes.get("status") == "running":
                 row.finished, row.error, row.owner = None, None, _me()
@@ -112,7 +114,7 @@ class RunStore:
         try:
             yield
         except BaseException as fault:
-            if self.get(run_id).status == "running":
+            if self.get(run_id).status not in _ENDED:
                 status = "failed" if isinstance(fault, Exception) else "interrupted"
                 self.update(run_id, status=status, error=str(fault) or type(fault).__name__)
             raise
@@ -160,10 +162,10 @@ class RunStore:
         with writing(self._engine) as session:
             session.add_all(EventRow(run_id=run_id, content=dict(event)) for event in events)
 
-    def events(self, run_id: str) -> Sequence[dict[str, Any]]:
-        """Return a run's task events, in the order they were kept."""
+    def events(self, run_id: str, after: int = 0) -> Sequence[dict[str, Any]]:
+        """Return a run's task events in the order they were kept, without the first `after` of them."""
         with reading(self._engine) as session:
-            query = select(EventRow).where(EventRow.run_id == self.get(run_id).id).order_by(EventRow.id)
+            query = select(EventRow).where(EventRow.run_id == self.get(run_id).id).order_by(EventRow.id).offset(after)
             return [row.content for row in session.scalars(query)]
 
     def export(self, run_id: str, *, events: bool = True) -> dict[str, Any]:

@@ -1,0 +1,116 @@
+"""The application: the services that were chosen, behind one guard."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+
+from api import problems
+from api.deps import Context
+from api.guard import Guard
+from api.history import History
+from api.jobs import Jobs
+from api.metrics import Meters
+from api.predictor import Predictor
+from api.services import benchmark, health, metrics, prediction, runs, training
+from api.settings import Settings
+from api.tokens import TokenStore
+from labkit.lab import Lab
+from labkit.store.database import open_database
+
+_LOG = logging.getLogger("labkit.api")
+_RECONCILE_S, _FLUSH_S = 5.0, 1.0
+_DESCRIPTION = (
+    "Predictions, trainings, benchmarks and metrics of a labkit lab. Errors are problem+json. Send a token as"
+    " `Authorization: Bearer`; `labkit token new` makes one."
+)
+
+
+def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> FastAPI:
+    """Return the application of a lab, with the services that its settings name.
+
+    Parameters
+    ----------
+    cookie : str
+        Name of the cookie that a browser's token is kept in.
+    """
+    engine = open_database(lab.settings.database or lab.folder.database_url)
+    meters, stopping = Meters(), asyncio.Event()
+    context = Context(
+        lab=lab, settings=settings, meters=meters, predictor=Predictor(lab.models),
+        history=History(engine, settings.history), jobs=Jobs(lab, settings.queue), stopping=stopping,
+    )  # fmt: skip
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(work) for work in _background(context)]
+        try:
+            yield
+        finally:
+            stopping.set()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.to_thread(context.history.flush)
+
+    app = FastAPI(
+        title="labkit", version="0.1.0", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None,
+        openapi_url="/openapi.json", docs_url=None,
+    )  # fmt: skip
+    app.state.context = context
+    routers = {
+        "health": (health.router,), "prediction": (prediction.router,), "training": (training.router,),
+        "benchmark": (benchmark.router,), "metrics": (metrics.router,),
+    }  # fmt: skip
+    for service in settings.services:
+        for router in routers[service]:
+            app.include_router(router)
+    if {"training", "benchmark"} & set(settings.services):
+        app.include_router(runs.router)
+    if settings.lab_mode and "metrics" in settings.services:
+        app.include_router(metrics.laboratory)
+    problems.add_handlers(app)
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware, allow_origins=list(settings.origins), allow_credentials=True,
+            allow_methods=["GET", "POST", "DELETE"], allow_headers=["authorization", "content-type", "last-event-id"],
+        )  # fmt: skip
+    app.add_middleware(
+        Guard, settings=settings, tokens=TokenStore(engine), needs=scope_of, cookie=cookie, count=meters.answered
+    )
+    return app
+
+
+def scope_of(method: str, path: str) -> str:
+    """Return the scope that a request needs: predict, operate for what changes something, read for the rest."""
+    if path == "/predict":
+        return "predict"
+    return "read" if method in ("GET", "HEAD", "OPTIONS") else "operate"
+
+
+def _background(context: Context) -> list[Coroutine[Any, Any, None]]:
+    """Return what goes on as long as the server does."""
+    work: list[Coroutine[Any, Any, None]] = [_again("reconcile", context.jobs.reconcile, _RECONCILE_S)]
+    if "prediction" in context.settings.services or "health" in context.settings.services:
+        work.append(context.predictor.follow())
+    if "prediction" in context.settings.services:
+        work.append(_again("history", context.history.flush, _FLUSH_S))
+    if "metrics" in context.settings.services:
+        work.append(metrics.watch_cluster(context))
+    return work
+
+
+async def _again(what: str, work: Callable[[], object], period_s: float) -> None:
+    """Do something again and again; what fails once may do well next time."""
+    while True:
+        try:
+            await asyncio.to_thread(work)
+        except Exception as fault:
+            _LOG.warning("%s: %s", what, fault)
+        await asyncio.sleep(period_s)

@@ -1,0 +1,96 @@
+"""`labkit serve` and `labkit token`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from api.settings import SCOPES, Settings, is_loopback
+from labkit.cli.app import app
+from labkit.cli.options import Json
+from labkit.cli.show import console, show_json, show_table
+from labkit.errors import InvalidArgument
+from labkit.files.whole import write_whole
+from labkit.lab import Lab, start
+from labkit.parallel.head import check_port_number
+from labkit.parallel.service import LOOPBACK, check_port
+
+if TYPE_CHECKING:
+    from api.tokens import TokenStore
+
+URL_DAYS = 7.0  # how long the address that is printed opens the server
+
+token = typer.Typer(no_args_is_help=True, help="Make, list and revoke tokens of the services.")
+app.add_typer(token, name="token")
+
+
+@app.command()
+def serve(
+    port: int = typer.Option(8000, help="Port of the services."),
+    host: str = typer.Option(LOOPBACK, help="Address to listen at; any but loopback needs a token made before."),
+    lab_mode: bool = typer.Option(False, "--lab", help="Allow killing actors, for lessons on faults."),
+    url_file: Path | None = typer.Option(None, hidden=True, help="Write the address there instead of printing it."),  # noqa: B008
+) -> None:
+    """Serve predictions, trainings, benchmarks and metrics until Ctrl-C.
+
+    The address that is printed holds a token for a browser, valid for 7 days. Programs send a token of their own:
+    labkit token new --scopes predict. LABKIT_SERVICES=prediction serves that alone; LABKIT_HOSTS names this machine.
+    """
+    settings, opened = Settings.read(lab_mode=lab_mode), start()
+    check_port(check_port_number(port), "The services", "--port") if is_loopback(host) else None
+    tokens = _tokens(opened)
+    if is_loopback(host):
+        url = f"http://{LOOPBACK}:{port}/?token={tokens.make('address', days=URL_DAYS)}"
+    elif not any(each.is_good() for each in tokens.list()):
+        raise InvalidArgument(f"To listen at {host} a token is needed: make one by labkit token new")
+    else:
+        url = f"http://{host}:{port}/"
+    if url_file is not None:
+        write_whole(url_file, url + "\n", mode=0o600)
+    else:
+        console.print(f"Services: {url}\nCtrl-C ends them.", highlight=False, soft_wrap=True)
+    from api.server import run
+
+    run(opened, settings, host, port)
+
+
+@token.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="What it is for.")] = "token",
+    scopes: Annotated[str, typer.Option(help="Of read, predict and operate, with commas between.")] = ",".join(SCOPES),
+    days: Annotated[float | None, typer.Option(help="How long it is good [90].")] = 90.0,
+) -> None:
+    """Make a token and print it, this once: only a digest of it is kept."""
+    asked = tuple(part.strip() for part in scopes.split(",") if part.strip())
+    print(_tokens(start()).make(name, asked, days))
+
+
+@token.command("list")
+def list_(as_json: Json = False) -> None:
+    """List tokens, the newest first; of none can be told what it is."""
+    found = [dataclasses.asdict(each) | {"good": each.is_good()} for each in _tokens(start()).list()]
+    if as_json:
+        show_json(found)
+        return
+    rows = [
+        [each["id"], each["name"], ", ".join(each["scopes"]), each["created"][:16], (each["expires"] or "never")[:16],
+         "good" if each["good"] else "revoked" if each["revoked"] else "expired"]
+        for each in found
+    ]  # fmt: skip
+    show_table("Tokens", ["token", "name", "scopes", "created", "expires", ""], rows)
+
+
+@token.command("revoke")
+def revoke(key: Annotated[str, typer.Argument(help="What stands before its dot.")]) -> None:
+    """Revoke a token; within 2 seconds it opens nothing any more."""
+    console.print(f"Token {_tokens(start()).revoke(key).id} is revoked.", highlight=False)
+
+
+def _tokens(lab: Lab) -> TokenStore:
+    from api.tokens import TokenStore  # SQLAlchemy, which not every command needs
+    from labkit.store.database import open_database
+
+    return TokenStore(open_database(lab.settings.database or lab.folder.database_url))

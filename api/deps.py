@@ -1,0 +1,87 @@
+"""What handlers take, so that they read like sentences."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+from fastapi import Depends, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from labkit.lab import Lab
+from labkit.store.models import ModelStore
+from labkit.store.runs import RunStore
+
+if TYPE_CHECKING:
+    from api.history import History
+    from api.jobs import Jobs
+    from api.metrics import Meters
+    from api.predictor import Predictor
+    from api.settings import Settings
+    from api.tokens import Token
+
+
+@dataclasses.dataclass(eq=False)
+class Context:
+    """All that a server holds; `stopping` is set when it is to end, so that streams end too."""
+
+    lab: Lab
+    settings: Settings
+    meters: Meters
+    predictor: Predictor
+    history: History
+    jobs: Jobs
+    stopping: asyncio.Event
+    cluster_state: dict[str, Any] | None = None
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str = Field(examples=["/docs#problem-unknown-name"])
+    title: str = Field(examples=["Not Found"])
+    status: int = Field(examples=[404])
+    detail: str = Field(description="What was needed, what was got, what to do next.")
+    code: str = Field(description="What a program tells it by.", examples=["unknown-name"])
+    field: str | None = Field(None, description="What in the request is at fault.")
+
+
+def context_of(request: Request) -> Context:
+    """Return what the server holds."""
+    return cast(Context, request.app.state.context)
+
+
+def _runs(context: ContextDep) -> RunStore:
+    return context.lab.runs
+
+
+def _models(context: ContextDep) -> ModelStore:
+    return context.lab.models
+
+
+def _token(request: Request) -> Token:
+    return cast("Token", request.state.token)
+
+
+ContextDep = Annotated[Context, Depends(context_of)]
+RunsDep = Annotated[RunStore, Depends(_runs)]
+ModelsDep = Annotated[ModelStore, Depends(_models)]
+TokenDep = Annotated["Token", Depends(_token)]
+RunId = Annotated[
+    str, Path(max_length=64, pattern=r"^[0-9a-f-]+$", description="A run's id, or its beginning.", examples=["2026"])
+]
+Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most, the newest first.")]
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text, "content": {"application/problem+json": {}}}
+    for status, text in (
+        (401, "No token, or one that is not known."),
+        (403, "A token without the scope that this needs."),
+        (404, "No such thing."),
+        (422, "The request does not fit."),
+        (503, "The database, the cluster or the model is not there now."),
+    )
+}

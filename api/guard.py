@@ -1,0 +1,207 @@
+"""What stands before every route: host, origin, token, size, headers, counting, and a line for each operation."""
+
+from __future__ import annotations
+
+import http.cookies
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.problems import Problem, problem_of
+from api.settings import Settings
+from api.tokens import Token, TokenStore
+from labkit.errors import LabError
+
+OPEN = frozenset({"/health", "/health/ready", "/login"})
+_UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_AUDIT = logging.getLogger("labkit.audit")
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"SAMEORIGIN"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'"),
+]
+_LOGIN = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>labkit</title>
+<body style="font-family:sans-serif;max-width:30em;margin:4em auto"><h1>labkit</h1>
+<form action="/login"><p><label>Token / Ficha: <input name="token" type="password" autocomplete="off" autofocus></label>
+<button>OK</button></p></form>
+<p>It is in the address that <code>labkit lab</code> or <code>labkit serve</code> printed; <code>labkit token new</code>
+makes another.</p><p lang="es">Est&aacute; en la direcci&oacute;n que imprimi&oacute; <code>labkit lab</code> o
+<code>labkit serve</code>; <code>labkit token new</code> crea otra.</p>"""
+
+
+class Guard:
+    """ASGI middleware; what it lets pass has `scope["state"]["token"]`.
+
+    Parameters
+    ----------
+    app : ASGI application
+        What it guards.
+    settings : Settings
+    tokens : TokenStore
+    needs : callable
+        Returns the scope that a method and a path need.
+    cookie : str
+        The cookie's name; each port has its own, since browsers share cookies between ports.
+    count : callable
+        Told method, path template, status and seconds of each answer.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, settings: Settings, tokens: TokenStore, needs: Callable[[str, str], str],
+        cookie: str, count: Callable[[Scope, int, float], None],
+    ) -> None:  # fmt: skip
+        self._app, self._settings, self._tokens, self._needs, self._count = app, settings, tokens, needs, count
+        self._cookie, self._running = cookie, 0
+        self._hosts = _LOOPBACK | set(settings.hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or let pass."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self._app(scope, receive, send)
+            return
+        begun, status = time.perf_counter(), 500
+        token: Token | None = None
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+            await send(message)
+
+        self._running += 1
+        try:
+            token = await self._pass(scope, receive, sending)
+        finally:
+            self._running -= 1
+            self._count(scope, status, time.perf_counter() - begun)
+            if scope["method"] in _UNSAFE and scope["path"] != "/predict":
+                who = token.id if token else "-"
+                _AUDIT.info("%s %s %s by %s", scope["method"], _plain(scope["path"]), status, who)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> Token | None:
+        """Answer what may not pass, else let the application answer; return the token."""
+        token = None
+        try:
+            headers = dict(scope["headers"])
+            self._check_host(headers)
+            if self._running > self._settings.running:
+                raise Problem(503, "too-busy", "Too many requests are being worked on: come again shortly.")
+            if scope["method"] == "GET" and b"token=" in scope["query_string"]:
+                await self._sign_in(scope, send)
+                return None
+            if scope["path"] == "/login":
+                await _send(send, 200, _LOGIN, [(b"content-type", b"text/html; charset=utf-8")])
+                return None
+            if scope["path"] not in OPEN:
+                token = self._authenticate(scope, headers)
+                scope.setdefault("state", {})["token"] = token
+            receive = self._limited(headers, receive)
+        except (Problem, LabError) as fault:
+            await problem_of(fault).response()(scope, receive, send)
+            return token
+        await self._app(scope, receive, send)
+        return token
+
+    def _check_host(self, headers: dict[bytes, bytes]) -> None:
+        """Refuse names that a page of another site may have pointed at this machine (DNS rebinding)."""
+        host = urlsplit("//" + headers.get(b"host", b"").decode("latin-1"))
+        try:
+            known = host.hostname in self._hosts
+        except ValueError:
+            known = False
+        if not known:
+            raise Problem(421, "unknown-host", "This server is asked by another name than it knows (LABKIT_HOSTS).")
+
+    def _authenticate(self, scope: Scope, headers: dict[bytes, bytes]) -> Token:
+        """Return the token of a request, if it is good for what is asked."""
+        bearer, by_cookie = headers.get(b"authorization", b""), False
+        if bearer[:7].lower() == b"bearer ":
+            given = bearer[7:].strip()
+        else:
+            given, by_cookie = self._cookie_of(headers), True
+        token = self._tokens.check(given.decode("latin-1")) if given else None
+        if token is None:
+            detail = "This token is not known, expired or revoked" if given else "A token is needed"
+            raise Problem(
+                401, "no-token", f"{detail}: open the address that the server printed, or send Authorization: Bearer.",
+                headers={"WWW-Authenticate": 'Bearer realm="labkit"'},
+            )  # fmt: skip
+        if by_cookie and scope["method"] in _UNSAFE:
+            self._check_origin(headers)
+        needed = self._needs(scope["method"], scope["path"])
+        if needed not in token.scopes:
+            raise Problem(
+                403, "wrong-scope", f"This needs a token with the scope {needed}; yours has {', '.join(token.scopes)}."
+            )
+        return token
+
+    def _check_origin(self, headers: dict[bytes, bytes]) -> None:
+        """Refuse a page of another site that uses its reader's cookie."""
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        own = urlsplit(origin).netloc.encode("latin-1") == headers.get(b"host")
+        if not (origin and (own or origin in self._settings.origins)):
+            raise Problem(403, "wrong-origin", "A cookie is taken only from this server's own pages.")
+
+    def _cookie_of(self, headers: dict[bytes, bytes]) -> bytes:
+        jar: http.cookies.SimpleCookie = http.cookies.SimpleCookie()
+        try:
+            jar.load(headers.get(b"cookie", b"").decode("latin-1"))
+        except http.cookies.CookieError:
+            return b""
+        found = jar.get(self._cookie)
+        return found.value.encode("latin-1", "replace") if found else b""
+
+    async def _sign_in(self, scope: Scope, send: Send) -> None:
+        """Change a token in an address for a cookie, and leave the address without it."""
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = next((value for name, value in query if name == "token"), "")
+        if self._tokens.check(given) is None:
+            raise Problem(401, "no-token", "This token is not known, expired or revoked.")
+        rest = urlencode([(name, value) for name, value in query if name != "token"])
+        path = "/" if scope["path"] == "/login" else "/" + scope["path"].lstrip("/")  # "//x" would be another host
+        place = path + (f"?{rest}" if rest else "")
+        cookie = f"{self._cookie}={given}; HttpOnly; SameSite=Strict; Path=/; Max-Age=2592000"
+        if scope.get("scheme") == "https":
+            cookie += "; Secure"
+        headers = [(b"location", place.encode("latin-1", "replace")), (b"set-cookie", cookie.encode("latin-1"))]
+        await _send(send, 303, b"", headers)
+
+    def _limited(self, headers: dict[bytes, bytes], receive: Receive) -> Receive:
+        """Return a `receive` that ends a body beyond the limit, whether or not it said its length."""
+        most, seen = self._settings.body_bytes, 0
+        told = headers.get(b"content-length", b"0")
+        too_large = Problem(413, "too-large", f"A request may have {most:,} bytes at most.")
+        if not told.isdigit() or int(told) > most:
+            raise too_large
+        if b"transfer-encoding" not in headers:
+            return receive
+
+        async def limited() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > most:
+                raise too_large
+            return message
+
+        return limited
+
+
+async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    length = (b"content-length", str(len(body)).encode())
+    await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _plain(text: Any) -> str:
+    """Return a text that cannot break a line of a log."""
+    return str(text).encode("unicode_escape").decode("ascii")[:200]

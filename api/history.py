@@ -1,0 +1,62 @@
+"""What was predicted: kept by the second and by the thousand, so that no request waits for it."""
+
+from __future__ import annotations
+
+import collections
+import datetime
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Engine, delete, func, insert, select
+
+from labkit.store.database import PredictionRow, now, reading, writing
+
+
+class History:
+    """The last predictions of a lab.
+
+    Parameters
+    ----------
+    engine : Engine
+        The lab's database.
+    most : int
+        How many are kept.
+    """
+
+    def __init__(self, engine: Engine, most: int) -> None:
+        self._engine, self._most = engine, most
+        self._fresh: collections.deque[tuple[str, str, Mapping[str, Any], float]] = collections.deque(maxlen=most)
+
+    def add(self, model: str, flights: Sequence[Mapping[str, Any]], probabilities: Sequence[float]) -> None:
+        """Remember predictions; `flush` keeps them."""
+        at = now()
+        self._fresh.extend((model, at, flight, value) for flight, value in zip(flights, probabilities, strict=True))
+
+    def flush(self) -> None:
+        """Keep what is fresh, and forget what is beyond the limit."""
+        fresh = [self._fresh.popleft() for _ in range(len(self._fresh))]
+        if not fresh:
+            return
+        rows = [
+            {"model": model, "created": at, "flight": _plain(flight), "probability": value}
+            for model, at, flight, value in fresh
+        ]
+        with writing(self._engine) as session:
+            session.execute(insert(PredictionRow), rows)
+            newest = session.scalar(select(func.max(PredictionRow.id))) or 0
+            session.execute(delete(PredictionRow).where(PredictionRow.id <= newest - self._most))
+
+    def list(self, limit: int) -> list[dict[str, Any]]:
+        """Return the last predictions, the newest first."""
+        query = select(PredictionRow).order_by(PredictionRow.id.desc()).limit(limit)
+        names = ("id", "model", "created", "flight", "probability")
+        with reading(self._engine) as session:
+            return [{name: getattr(row, name) for name in names} for row in session.scalars(query)]
+
+
+def _plain(flight: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if isinstance(value, datetime.date) else value
+        for name, value in flight.items()
+        if value is not None
+    }

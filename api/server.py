@@ -1,0 +1,76 @@
+"""One server process: uvicorn, its log, and an end that does not wait for open streams."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import logging.config
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from api.app import create_app
+from api.settings import Settings
+from labkit.lab import Lab
+
+DRAIN_S = 4  # how long requests that are being worked on may take when the server ends
+FIRST_REQUEST_S = 15.0  # how long a connection may take to say what it wants
+
+
+class Server(uvicorn.Server):
+    """A server that tells its streams to end before it waits for its clients to leave."""
+
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end."""
+        self._stopping.set()
+        super().handle_exit(sig, frame)
+
+
+class Protocol(HttpToolsProtocol):
+    """HTTP that closes connections which never say what they want."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Give the connection its time."""
+        super().connection_made(transport)
+        self.loop.call_later(FIRST_REQUEST_S, self._check, transport)
+
+    def _check(self, transport: Any) -> None:
+        if self.cycle is None and not transport.is_closing():
+            transport.close()
+
+
+def run(lab: Lab, settings: Settings, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    app = create_app(lab, settings, cookie=f"labkit-{port}")
+    logging.config.dictConfig(_logging(str(lab.folder.logs / "api.log")))
+    config = uvicorn.Config(
+        app, host=host, port=port, loop="uvloop", http=Protocol, log_config=None, access_log=False,
+        timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=30, server_header=False, lifespan="on", ws="none",
+    )  # fmt: skip
+    Server(config, app.state.context.stopping).run()
+
+
+def _logging(path: str) -> dict[str, Any]:
+    """Return how it logs: warnings to the terminal, everything to a file that is begun anew at 5 MB."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+        "handlers": {
+            "file": {
+                "class": "logging.handlers.RotatingFileHandler", "filename": path, "maxBytes": 5_000_000,
+                "backupCount": 1, "formatter": "line", "encoding": "utf-8",
+            },
+            "terminal": {"class": "logging.StreamHandler", "level": "WARNING", "formatter": "line"},
+        },
+        "loggers": {
+            name: {"handlers": ["file", "terminal"], "level": "INFO", "propagate": False}
+            for name in ("labkit.api", "labkit.audit", "uvicorn")
+        },
+    }  # fmt: skip

@@ -1,0 +1,1 @@
+"""One router a service, each with its schemas; each can be served alone."""

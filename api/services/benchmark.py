@@ -1,0 +1,167 @@
+"""Benchmarks: notebooks of the course as runs, their tables, laws and executed cells."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.deps import PROBLEMS, ContextDep, Limit, RunId, RunsDep
+from api.problems import Problem
+from api.services.runs import RunRecord, RunState, shown
+from api.streams import last_event, run_events
+from labkit.errors import UnknownName
+from labkit.notebooks import SPEEDUPS, parameters_of, typed
+from labkit.runner import notebook, notebooks
+from labkit.store.runs import Run, RunStore
+
+router = APIRouter(tags=["benchmark"], responses=PROBLEMS)
+_KINDS = ("benchmark", "notebook")
+_HIDDEN = {"lang", "home", "run_id", "key", "data"}  # what the lab says itself, and what would open files and addresses
+
+
+class Benchmark(BaseModel):
+    """Which notebook to run, and with what."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    notebook: str = Field(SPEEDUPS, max_length=60, pattern=r"^\w+$", description="Of `GET /notebooks`.")
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, max_length=20, description="Checked against the notebook's own, and its types.",
+        examples=[{"days": 12, "workers": [1, 2], "rounds": 1, "recipes": ["hgb-small", "logistic-numeric"]}],
+    )  # fmt: skip
+    timeout_s: float = Field(7200.0, gt=0, le=86_400, allow_inf_nan=False)
+
+
+class Notebook(BaseModel):
+    """A notebook of the course."""
+
+    name: str = Field(examples=[SPEEDUPS])
+    parameters: dict[str, Any] = Field(description="With their defaults.")
+
+
+class Laws(BaseModel):
+    """What was fitted to a table, by engine."""
+
+    laws: dict[str, list[dict[str, Any]]]
+
+
+@router.get("/notebooks")
+def list_notebooks(context: ContextDep) -> list[Notebook]:
+    """List the notebooks of the course with their parameters."""
+    return [Notebook(name=name, parameters=_own(name, context)) for name in notebooks(context.lab.settings.lang)]
+
+
+@router.post(
+    "/benchmark",
+    status_code=202,
+    responses={429: {"description": "Too many runs wait; Retry-After says for how long."}},
+)
+async def measure(asked: Benchmark, context: ContextDep, response: Response) -> RunState:
+    """Accept the run of a notebook. One benchmark at a time measures on a machine; a further one waits."""
+    try:
+        source = notebook(asked.notebook, context.lab.settings.lang)
+    except UnknownName as fault:
+        raise Problem(422, "unknown-name", str(fault), "notebook") from fault
+    if hidden := set(asked.parameters) & _HIDDEN:
+        raise Problem(422, "invalid-argument", f"{', '.join(sorted(hidden))} is not for the API to say.", "parameters")
+    if any(isinstance(value, str) and not value.isprintable() for value in asked.parameters.values()):
+        raise Problem(422, "invalid-argument", "A parameter holds characters that cannot be printed.", "parameters")
+    given = typed(source, asked.parameters)
+    kind = "benchmark" if "run_id" in parameters_of(source) else "notebook"
+    work = {"given": given, "timeout_s": asked.timeout_s}
+    run = await asyncio.to_thread(context.jobs.submit, kind, source.stem, work)
+    response.headers["Location"] = f"/benchmark/{run.id}"
+    return RunState(**shown(run))
+
+
+@router.get("/benchmark")
+def list_benchmarks(runs: RunsDep, limit: Limit = 50) -> list[RunState]:
+    """List benchmarks and other runs of notebooks, the newest first."""
+    found = [run for kind in _KINDS for run in runs.list(kind, limit=limit)]
+    return [RunState(**shown(run)) for run in sorted(found, key=lambda run: run.created, reverse=True)[:limit]]
+
+
+@router.get("/benchmark/{run_id}")
+def read_benchmark(run_id: RunId, runs: RunsDep) -> RunRecord:
+    """Show a benchmark and what it came to."""
+    record = runs.export(_benchmark(runs, run_id).id, events=False)
+    record.pop("owner")
+    return RunRecord(**record)
+
+
+@router.get("/benchmark/{run_id}/events", response_class=EventSourceResponse)
+async def follow_benchmark(
+    run_id: RunId, context: ContextDep, last_event_id: Annotated[str | None, Header(max_length=40)] = None
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow a benchmark: `state` when it changes, `task` for each pass of a task, `end`. `Last-Event-ID` resumes."""
+    run = await asyncio.to_thread(_benchmark, context.lab.runs, run_id)
+    async for event in run_events(context, run.id, last_event(last_event_id)):
+        yield event
+
+
+@router.delete("/benchmark/{run_id}")
+async def cancel_benchmark(run_id: RunId, context: ContextDep) -> RunState:
+    """Cancel a benchmark that waits or goes on."""
+    run = await asyncio.to_thread(_benchmark, context.lab.runs, run_id)
+    return RunState(**shown(await asyncio.to_thread(context.jobs.cancel, run)))
+
+
+@router.get("/benchmark/{run_id}/table")
+def read_table(run_id: RunId, runs: RunsDep) -> dict[str, list[dict[str, Any]]]:
+    """Show the speedup table by engine, fewest workers first."""
+    return dict(_measured(runs, run_id).results["tables"])
+
+
+@router.get("/benchmark/{run_id}/laws")
+def read_laws(run_id: RunId, runs: RunsDep) -> Laws:
+    """Show the laws that were fitted, or how many cores they would need."""
+    return Laws(laws=_measured(runs, run_id).results["laws"])
+
+
+@router.get("/benchmark/{run_id}/notebook", response_class=Response, responses={200: {"content": {"text/html": {}}}})
+def read_notebook(run_id: RunId, runs: RunsDep) -> Response:
+    """Show the executed notebook as a page without scripts."""
+    run = _benchmark(runs, run_id)
+    content = runs.read_artefact(run.id, f"{run.name}.ipynb")
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
+    return Response(page_of(content), media_type="text/html", headers={"Content-Security-Policy": policy})
+
+
+def page_of(executed: bytes) -> str:
+    """Return an executed notebook as HTML; what it may do in a browser is up to the policy that goes with it."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    book = nbformat.reads(executed.decode("utf-8"), 4)
+    for cell in book.cells:
+        for output in cell.get("outputs", []):
+            for kind in ("application/vnd.jupyter.widget-view+json", "application/javascript"):
+                output.get("data", {}).pop(kind, None)
+    page, _ = HTMLExporter(
+        template_name="classic", mathjax_url="", require_js_url="", embed_images=True
+    ).from_notebook_node(book)
+    return str(page)
+
+
+def _own(name: str, context: Any) -> dict[str, Any]:
+    found = parameters_of(notebook(name, context.lab.settings.lang))
+    return {key: value for key, value in found.items() if key not in _HIDDEN}
+
+
+def _benchmark(runs: RunStore, run_id: str) -> Run:
+    run = runs.get(run_id)
+    if run.kind not in _KINDS:
+        raise UnknownName(f"Run {run.id} is no benchmark: see /runs/{run.id}.")
+    return run
+
+
+def _measured(runs: RunStore, run_id: str) -> Run:
+    run = _benchmark(runs, run_id)
+    if "tables" not in run.results:
+        raise UnknownName(f"Run {run.id} is {run.status} and holds no table.")
+    return run

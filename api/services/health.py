@@ -1,0 +1,98 @@
+"""Health: whether the server lives, and whether all that it needs is there. Both are open to everybody, states only."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
+
+from api.deps import Context, ContextDep
+from labkit.errors import LabError, NotEnoughDisk
+from labkit.parallel.cluster import check_answers
+from labkit.parallel.head import find_head
+
+router = APIRouter(tags=["health"])
+_LEAST_DISK_BYTES = 200_000_000
+_PATIENCE_S = 2.0
+
+
+class Alive(BaseModel):
+    """That the server answers."""
+
+    status: Literal["alive"] = "alive"
+
+
+class Part(BaseModel):
+    """One thing that the services need."""
+
+    name: str = Field(examples=["database"])
+    ready: bool
+    latency_ms: float
+    reason: str | None = Field(None, description="Why it is not ready.")
+
+
+class Readiness(BaseModel):
+    """Whether all parts are ready."""
+
+    ready: bool
+    parts: list[Part]
+
+
+@router.get("/health")
+async def read_health() -> Alive:
+    """Say that the server is alive."""
+    return Alive()
+
+
+@router.get("/health/ready", responses={503: {"model": Readiness, "description": "Something is not ready."}})
+async def read_readiness(context: ContextDep, response: Response) -> Readiness:
+    """Say of database, cluster, model and disk whether they are ready, how long they took to say so, and why not."""
+    asked: dict[str, Callable[[Context], object]] = {
+        "database": lambda at: at.lab.runs.list(limit=1),
+        "cluster": _cluster,
+        "model": lambda at: at.predictor.served,
+        "disk": _disk,
+    }
+    parts = await asyncio.gather(*(_part(context, name, ask) for name, ask in asked.items()))
+    ready = all(part.ready for part in parts)
+    response.status_code = 200 if ready else 503
+    return Readiness(ready=ready, parts=list(parts))
+
+
+async def _part(context: Context, name: str, ask: Callable[[Context], object]) -> Part:
+    begun, reason = time.perf_counter(), None
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            await asyncio.to_thread(ask, context)
+    except TimeoutError:
+        reason = f"no answer within {_PATIENCE_S:.0f} s"
+    except Exception as fault:
+        reason = _open_words(name, fault)
+    return Part(name=name, ready=reason is None, latency_ms=1e3 * (time.perf_counter() - begun), reason=reason)
+
+
+def _open_words(name: str, fault: Exception) -> str:
+    """Return a reason that everybody may read: this is open, and messages name folders and addresses."""
+    reasons = {
+        "database": "the database cannot be read", "cluster": "no Ray cluster answers",
+        "model": "no model is promoted, or it cannot be loaded", "disk": "too little is left, or none can be written",
+    }  # fmt: skip
+    return reasons[name] + (" (busy)" if isinstance(fault, TimeoutError) else "")
+
+
+def _cluster(context: Context) -> None:
+    head, named = find_head(context.lab.folder), context.lab.settings.ray_address
+    if named is None and head is None:
+        raise LabError("none runs")
+    check_answers(named or (head.address if head else ""))
+
+
+def _disk(context: Context) -> None:
+    context.lab.folder.ensure()
+    if shutil.disk_usage(context.lab.folder.root).free < _LEAST_DISK_BYTES:
+        raise NotEnoughDisk("too little disk is left")
