@@ -8,10 +8,11 @@ import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import HTMLResponse, RedirectResponse
 
-from api import problems
+from api import docs, problems
 from api.deps import Context
 from api.guard import Guard
 from api.history import History
@@ -75,6 +76,8 @@ def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> Fas
         app.include_router(runs.router)
     if settings.lab_mode and "metrics" in settings.services:
         app.include_router(metrics.laboratory)
+    app.add_api_route("/docs", _page_of_docs, include_in_schema=False)
+    app.add_api_route("/", _to_docs, include_in_schema=False)
     problems.add_handlers(app)
     if settings.origins:
         app.add_middleware(
@@ -92,6 +95,16 @@ def scope_of(method: str, path: str) -> str:
     if path == "/predict":
         return "predict"
     return "read" if method in ("GET", "HEAD", "OPTIONS") else "operate"
+
+
+def _page_of_docs(request: Request) -> HTMLResponse:
+    """Show the reference of the services."""
+    return HTMLResponse(docs.to_html(request.app.openapi()))
+
+
+def _to_docs() -> RedirectResponse:
+    """Lead whoever opens the server's address to the reference."""
+    return RedirectResponse("/docs")
 
 
 def _background(context: Context) -> list[Coroutine[Any, Any, None]]:

@@ -101,7 +101,7 @@ class Guard:
             if scope["path"] == "/login":
                 await _send(send, 200, _LOGIN, [(b"content-type", b"text/html; charset=utf-8")])
                 return None
-            if scope["path"] not in OPEN:
+            if scope["path"] not in OPEN and not self._is_preflight(scope, headers):
                 token = self._authenticate(scope, headers)
                 scope.setdefault("state", {})["token"] = token
             receive = self._limited(headers, receive)
@@ -110,6 +110,11 @@ class Guard:
             return token
         await self._app(scope, receive, send)
         return token
+
+    def _is_preflight(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
+        """Tell whether a browser asks for one of the origins that may ask, which it does without a token."""
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        return scope["method"] == "OPTIONS" and origin in self._settings.origins
 
     def _check_host(self, headers: dict[bytes, bytes]) -> None:
         """Refuse names that a page of another site may have pointed at this machine (DNS rebinding)."""

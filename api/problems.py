@@ -32,6 +32,20 @@ _STATUS: dict[type[Exception], tuple[int, str]] = {
 }
 
 
+_FURTHER = (
+    (401, "no-token", "No token, or one that is not known, expired or revoked."),
+    (403, "wrong-origin", "A cookie that a page of another origin used."),
+    (403, "wrong-scope", "A token without the scope that this needs."),
+    (413, "too-large", "A body beyond the limit."),
+    (421, "unknown-host", "A name that is not this server's."),
+    (422, "invalid-request", "A body or parameter that does not fit its schema; `field` says where."),
+    (429, "queue-full", "Too many runs wait."),
+    (500, "unexpected", "A fault of the server; its log says more."),
+    (503, "no-model", "No model is promoted, or it cannot be loaded."),
+    (503, "too-busy", "Too many requests at once."),
+)
+
+
 class Problem(Exception):
     """An answer that is an error.
 
@@ -89,6 +103,12 @@ def problem_of_validation(faults: Sequence[Any]) -> Problem:
     told = "; ".join(f"{place}: {fault['msg']}" for place, fault in list(zip(places, faults, strict=True))[:5])
     more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
     return Problem(422, "invalid-request", f"{told}{more}.", places[0] if places else None)
+
+
+def problems_table() -> list[tuple[int, str, str]]:
+    """Return status, code and meaning of every problem that has a code of its own, for the reference."""
+    of_errors = [(status, code, (kind.__doc__ or "").strip()) for kind, (status, code) in _STATUS.items()]
+    return sorted([*of_errors, *_FURTHER])
 
 
 def add_handlers(app: FastAPI) -> None:

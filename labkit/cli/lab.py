@@ -32,7 +32,7 @@ from labkit.errors import LabError, UnknownName
 from labkit.files.whole import write_whole
 from labkit.lab import Lab, start
 from labkit.parallel.head import DEFAULT_PORT, check_port_number, find_head, start_head, stop_head
-from labkit.parallel.service import LOOPBACK, check_port, end_service, start_service
+from labkit.parallel.service import LOOPBACK, answers, check_port, end_service, start_service
 from labkit.runner import ROOT, notebooks
 
 # Nobody in a lesson wants JupyterLab's question whether it may fetch news.
@@ -46,17 +46,19 @@ _WORKSPACE = "lesson"
 def lab(
     port: int = typer.Option(8888, help="Port of JupyterLab."),
     ray_port: RayPort = DEFAULT_PORT,
+    api_port: int = typer.Option(8000, help="Port of the services."),
     browser: bool = typer.Option(True, help="Open a browser where there is a screen."),
     once: bool = typer.Option(False, "--once", help="End when the table is printed instead of staying."),
 ) -> None:
-    """Prepare the flights, start Ray and JupyterLab, train, measure the first speedup table, and stay until Ctrl-C.
+    """Prepare the flights, start Ray, JupyterLab and the services, train, measure the first speedup table, and stay.
 
-    What was done before is skipped. Ctrl-C ends JupyterLab, its notebooks and the Ray head.
+    What was done before is skipped. Ctrl-C ends JupyterLab, its notebooks, the services and the Ray head.
     """
     opened = start()
     check_port_number(ray_port)
     with opened.folder.lease("lab", "open this lab").acquired(), contextlib.ExitStack() as stack:
         check_port(check_port_number(port), "JupyterLab", "--port")
+        check_port(check_port_number(api_port), "The services", "--api-port")
         ending: list[Callable[[], object]] = []
         stack.callback(_end, ending)
         days = int(str(QUICK["days"]))
@@ -67,12 +69,16 @@ def lab(
             process, address = start_jupyter(opened, port, browser and _has_screen())
         ending.append(lambda: end_service(process))
         console.print(f"JupyterLab: {address}", highlight=False, soft_wrap=True)
+        with progress("Services"):
+            services, url = start_services(opened, api_port)
+        ending.append(lambda: end_service(services))
+        console.print(f"Services: {url}", highlight=False, soft_wrap=True)
         _ensure_model(opened, days)
         record = _ensure_table(opened, days)
         show_benchmark(record, opened.settings.lang)
         if once:
             return
-        console.print(f"\nOpen {address}\nCtrl-C ends everything.", highlight=False, soft_wrap=True)
+        console.print(f"\nOpen {address}\nor {url}\nCtrl-C ends everything.", highlight=False, soft_wrap=True)
         while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
             time.sleep(0.5)
         raise LabError(f"JupyterLab has ended by itself; its log is {opened.folder.logs / 'jupyterlab.log'}")
@@ -107,6 +113,19 @@ def start_jupyter(opened: Lab, port: int, browser: bool, root: Path = ROOT) -> t
     if not (settings / "workspaces").exists():  # what the student has arranged since stays
         _ask(port, token, f"lab/api/workspaces/{_WORKSPACE}", json.dumps(workspace(path, lang)))
     return process, f"http://{LOOPBACK}:{port}{place}?token={token}"
+
+
+def start_services(opened: Lab, port: int) -> tuple[psutil.Process, str]:
+    """Start the services beside a lesson; return their process and their address."""
+    file = opened.folder.root / "services-address"
+    file.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "labkit.cli", "serve", "--lab", "--port", str(port), "--url-file", str(file)]
+    process = start_service(
+        command, log=opened.folder.logs / "services.log", ready=lambda: file.exists() and answers(LOOPBACK, port),
+        timeout_s=_JUPYTER_TIMEOUT_S, name="The services", with_parent=True,
+        environment={"LABKIT_HOME": str(opened.settings.home)},
+    )  # fmt: skip
+    return process, file.read_text().strip()
 
 
 def workspace(path: str, lang: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ PHASES = {
     "flights": "Flights …",
     "head": "Ray head …",
     "jupyter": "JupyterLab …",
+    "services": "Services …",
     "training": "Training …",
     "benchmark": "Benchmark …",
 }
@@ -30,8 +31,10 @@ class Followed:
     """A `labkit lab` whose output is read line by line, and whose processes are remembered."""
 
     def __init__(self, shell: Shell) -> None:
-        self.port, self.ray_port = free_port(), free_port()
-        self.popen = shell.start("lab", "--port", str(self.port), "--ray-port", str(self.ray_port), "--no-browser")
+        self.ports = [free_port() for _ in range(3)]
+        port, ray_port, api_port = map(str, self.ports)
+        ports = ("--port", port, "--ray-port", ray_port, "--api-port", api_port)
+        self.popen = shell.start("lab", *ports, "--no-browser")
         self.family: list[psutil.Process] = []
         self.said: list[str] = []
 
@@ -84,7 +87,7 @@ def lab(labkit: Shell, with_a_model: Path, request: pytest.FixtureRequest) -> It
 
 def assert_nothing_is_left(lab: Followed, home: Path) -> None:
     assert outliving(lab.family, 10.0) == []
-    assert not answers("127.0.0.1", lab.port) and not answers("127.0.0.1", lab.ray_port)
+    assert not any(answers("127.0.0.1", port) for port in lab.ports)
     assert list(home.rglob(".labkit-*.part")) == []
     assert not (home / "head.json").exists()
 
@@ -114,7 +117,7 @@ def test_a_killed_lab_takes_jupyter_and_ray_with_it(labkit: Shell, lab: Followed
 
 def test_a_second_lab_is_refused_while_one_runs(labkit: Shell, lab: Followed) -> None:
     lab.wait_for("Flights …")
-    said = labkit.run("lab", "--port", str(free_port()), status=7)
+    said = labkit.run("lab", "--port", str(free_port()), "--api-port", str(free_port()), status=7)
     assert "Cannot open this lab now: process" in said
     assert lab.end(signal.SIGINT) == 130
 
