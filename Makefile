@@ -5,6 +5,9 @@ PYTEST ?=
 LOCK ?=
 COMPILE = .venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(LOCK)
 
+# Without bytecode every process that Ray starts would compile labkit anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help lab bench test check test-python bench-engines bench-latency format notebooks lock system-deps clean install install-dev \

@@ -75,7 +75,8 @@ def install(profile: str) -> None:
         run("pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", "locks/uv.txt")
         say(f"installing the packages of locks/{profile}.txt: some 500 MB, which takes minutes the first time")
         quiet = [] if sys.stderr.isatty() else ["--quiet"]  # on a terminal uv draws its own progress
-        uv_install(*quiet, "--require-hashes", "-r", f"locks/{profile}.txt")
+        # Ray starts many processes: where nobody may write bytecode, each would compile what it imports, for seconds.
+        uv_install(*quiet, "--compile-bytecode", "--require-hashes", "-r", f"locks/{profile}.txt")
         say("installing labkit itself")
         uv_install("--quiet", "--no-deps", "--editable", ".")
         STAMP.write_text(stamp(profile), encoding="utf-8")

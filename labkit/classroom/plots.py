@@ -143,14 +143,9 @@ def _draw(
     curve = [1 + (ends[1] - 1) * i / 100 for i in range(101)]
     for fit in fits:
         if isinstance(fit, LawFit):
-            axes.plot(
-                curve,
-                [shown(fit.predict(n), n) for n in curve],
-                color=_FITS[fit.law],
-                lw=1.5,
-                ls=_DASHES[fit.law],
-                label=t("plot.fit", lang, law=t(f"law.{fit.law}", lang)),
-            )
+            heights, name = [shown(fit.predict(n), n) for n in curve], t(f"law.{fit.law}", lang)
+            colour, dashes = _FITS[fit.law], _DASHES[fit.law]
+            axes.plot(curve, heights, color=colour, lw=1.5, ls=dashes, label=t("plot.fit", lang, law=name))
     limits = [(row.n_workers, shown(row.limit_speedup, row.n_workers)) for row in rows if row.limit_speedup is not None]
     if limits:
         axes.plot(*zip(*limits, strict=True), color=_LIMIT, lw=1.5, marker="^", ms=6, label=t("plot.limit", lang))
@@ -165,17 +160,9 @@ def _draw(
             below = [shown(row.speedup - row.spread.low, row.n_workers) for row in group]
             above = [shown(row.spread.high - row.speedup, row.n_workers) for row in group]
             axes.errorbar(
-                [row.n_workers for row in group],
-                heights,
-                yerr=[below, above],
-                fmt="o",
-                ms=6,
-                color=_MEASURED,
-                mfc=face,
-                capsize=4,
-                zorder=4,
-                label=t(f"plot.{name}", lang),
-            )
+                [row.n_workers for row in group], heights, yerr=[below, above], label=t(f"plot.{name}", lang),
+                fmt="o", ms=6, color=_MEASURED, mfc=face, capsize=4, zorder=4,
+            )  # fmt: skip
     axes.set_xlabel(t("plot.workers", lang))
     axes.set_title(t("plot.efficiency" if per_worker else "plot.speedup", lang), fontsize=11)
     axes.set_xticks(counts)

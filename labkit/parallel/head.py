@@ -21,7 +21,7 @@ from pathlib import Path
 import psutil
 
 from labkit import host
-from labkit.errors import InvalidArgument
+from labkit.errors import ClusterError, InvalidArgument
 from labkit.files.folder import LabFolder
 from labkit.files.whole import write_whole
 from labkit.parallel.pinning import ONE_THREAD
@@ -30,6 +30,7 @@ from labkit.parallel.service import LOOPBACK, answers, check_port, end_service, 
 DEFAULT_PORT = 6379
 START_TIMEOUT_S = 90.0
 ENDING_S = 2.0
+_ATTEMPTS = 3
 _MEMORY_SHARE = 0.2  # of what is free, for the object store
 
 
@@ -94,15 +95,19 @@ def start_head(
         if port:
             check_port(port, "The Ray head", "--ray-port")
         port, dashboard_port = port or free_port(), free_port()
-        process = start_service(
-            _command(folder, port, dashboard_port, n_cpus or host.usable_cpus(), store_bytes or _store_bytes()),
-            log=folder.logs / "ray-head.log",
-            ready=lambda: answers(LOOPBACK, port) and _serves(folder),
-            timeout_s=START_TIMEOUT_S,
-            name="The Ray head",
-            with_parent=with_parent,
-            environment={**ray_environment(folder), **ONE_THREAD},
-        )
+        for attempt in range(_ATTEMPTS):
+            shutil.rmtree(_session(folder), ignore_errors=True)  # of a head that was killed, or of the attempt before
+            try:
+                process = start_service(
+                    _command(folder, port, dashboard_port, n_cpus or host.usable_cpus(), store_bytes or _store_bytes()),
+                    log=folder.logs / "ray-head.log", ready=lambda: answers(LOOPBACK, port) and _serves(folder),
+                    timeout_s=START_TIMEOUT_S, name="The Ray head", with_parent=with_parent,
+                    environment={**ray_environment(folder), **ONE_THREAD},
+                )  # fmt: skip
+                break
+            except _TooSlow:
+                if attempt + 1 == _ATTEMPTS:
+                    raise
         head = Head(f"{LOOPBACK}:{port}", dashboard_port, process.pid, process.create_time())
         with _ended_on_failure(process):
             write_whole(_record(folder), json.dumps(dataclasses.asdict(head)))
@@ -175,8 +180,25 @@ def _python(folder: LabFolder) -> str:
 
 
 def _serves(folder: LabFolder) -> bool:
-    """Tell whether the node's own process listens too: drivers attach through it."""
-    return any(_session(folder).glob("session_*/sockets/raylet"))
+    """Tell whether the node's own process and its agents listen too: drivers attach through them.
+
+    Raises
+    ------
+    _TooSlow
+        If the node has given up: it waits 15 s for its agents, which a machine under load may not start so soon.
+    """
+    session = _session(folder) / "session_latest"
+    said = session / "logs" / "raylet.out"
+    if said.exists() and "Timed out waiting for file" in said.read_text(errors="replace"):
+        raise _TooSlow("This machine is too busy to start a Ray node: end what else it does, and try again.")
+    agents = (
+        next(session.glob(f"{name}_*"), None) for name in ("runtime_env_agent_port", "dashboard_agent_listen_port")
+    )
+    return (session / "sockets" / "raylet").exists() and all(agents)
+
+
+class _TooSlow(ClusterError):
+    """A node that gave up while it started."""
 
 
 def _store_bytes() -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -17,14 +18,20 @@ import psutil
 from labkit.errors import LabError, PortInUse
 
 LOOPBACK = "127.0.0.1"
+_UNASKED = (15_000, 32_000)
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nobody holds at this moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback address that nobody holds at this moment.
+
+    It lies below those that the system hands out by itself, so that none of these is it a moment later.
+    """
+    while True:
+        port = random.randint(*_UNASKED)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((LOOPBACK, port))
+            return port
 
 
 def answers(host: str, port: int, timeout_s: float = 1.0) -> bool:

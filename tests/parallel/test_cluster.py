@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from labkit.errors import ClusterError, LabError, PortInUse
@@ -35,6 +37,44 @@ def test_attaching_again_does_nothing_and_nodes_have_fingerprints(ray_cluster: L
 
 def test_starting_a_head_that_runs_returns_it(ray_cluster: LabFolder) -> None:
     assert start_head(ray_cluster, port=0) == find_head(ray_cluster)
+
+
+def test_a_node_serves_when_its_agents_do_and_one_that_gave_up_is_told(lab_folder: LabFolder) -> None:
+    session = head._session(lab_folder) / "session_latest"
+    for folder in ("logs", "sockets"):
+        (session / folder).mkdir(parents=True)
+    try:
+        (session / "sockets" / "raylet").touch()
+        (session / "runtime_env_agent_port_ab").touch()
+        assert not head._serves(lab_folder)
+        (session / "dashboard_agent_listen_port_ab").touch()
+        assert head._serves(lab_folder)
+        (session / "logs" / "raylet.out").write_text("failed: Timed out waiting for file /tmp/x")
+        with pytest.raises(ClusterError, match="too busy to start a Ray node"):
+            head._serves(lab_folder)
+    finally:
+        shutil.rmtree(head._session(lab_folder))
+
+
+@pytest.mark.parametrize("n_failures", [2, 3])
+def test_a_head_that_gave_up_is_started_again_but_not_for_ever(
+    lab_folder: LabFolder, monkeypatch: pytest.MonkeyPatch, n_failures: int
+) -> None:
+    tried = []
+
+    def start(*_: object, **__: object) -> psutil.Process:
+        tried.append(1)
+        if len(tried) <= n_failures:
+            raise head._TooSlow("too busy")
+        return psutil.Process()
+
+    monkeypatch.setattr(head, "start_service", start)
+    if n_failures == 3:
+        with pytest.raises(ClusterError, match="too busy"):
+            start_head(lab_folder, port=0)
+        return
+    assert start_head(lab_folder, port=0).pid == os.getpid() and len(tried) == 3
+    (lab_folder.root / "head.json").unlink()
 
 
 def attach_elsewhere(folder: LabFolder, address: str, before: str = "", **changes: str) -> str:
