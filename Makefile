@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab bench test check test-python bench-engines bench-latency format notebooks lock system-deps clean install install-dev \
+.PHONY: help lab bench test check test-python bench-engines bench-latency api-docs format notebooks lock system-deps clean install install-dev \
         check-format check-lint check-types check-imports check-notebooks check-project
 
 help: ## list these commands
@@ -34,6 +34,9 @@ bench-engines: install-dev ## measure all engines side by side, with the hardwar
 
 bench-latency: install-dev ## measure work that waits for a late store, at 8 workers
 	@.venv/bin/python -m tests.benchmarks.latency
+
+api-docs: install-dev ## write docs/api.md from the services' OpenAPI file
+	@.venv/bin/python -m api.docs
 
 format: install-dev ## format the code and mend what lint can mend
 	@.venv/bin/python -m ruff format

@@ -1,4 +1,4 @@
-"""The reference of the services, made from their OpenAPI file: `python -m api.docs` writes docs/api.md, /docs shows it."""
+"""The reference of the services, made from their OpenAPI file: `python -m api.docs` writes docs/api.md."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def to_html(spec: Mapping[str, Any]) -> str:
     import mistune
 
     style = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}pre,code{background:#f4f4f4}"
-    style += "pre{padding:.7em;overflow:auto}table{border-collapse:collapse}td,th{border:1px solid #ddd;padding:.3em .6em}"
+    style += (
+        "pre{padding:.7em;overflow:auto}table{border-collapse:collapse}td,th{border:1px solid #ddd;padding:.3em .6em}"
+    )
     body = mistune.create_markdown(plugins=["table"])(to_markdown(spec))
     title = '<!doctype html><html lang="en"><meta charset="utf-8"><title>labkit: the services</title>'
     return f'{title}<meta name="viewport" content="width=device-width"><style>{style}</style><main>{body}</main>'
@@ -67,7 +69,9 @@ def _operation(spec: Mapping[str, Any], path: str, method: str, operation: Mappi
     yield from ("", "```")
     yield from curl(path, method, example)
     yield "```"
-    answers = ", ".join(f"{status} {answer['description'].rstrip('.')}" for status, answer in operation["responses"].items())
+    answers = ", ".join(
+        f"{status} {answer['description'].rstrip('.')}" for status, answer in operation["responses"].items()
+    )
     yield from ("", f"Answers: {answers}.")
 
 

@@ -49,13 +49,13 @@ class Jobs:
         ClusterError
             If no cluster runs.
         """
-        client = self._client()
         waiting = self._lab.runs.list(status="waiting", limit=1000)
         if len(waiting) >= self._most:
             raise Problem(
                 429, "queue-full", f"{len(waiting)} runs wait already: come again later, or cancel one (DELETE).",
                 headers={"Retry-After": str(RETRY_AFTER_S)},
             )  # fmt: skip
+        client = self._client()
         run = self._lab.runs.start(kind, name, parameters, 0, "", [host.fingerprint()], status="waiting")
         try:
             client.submit_job(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
@@ -58,5 +57,3 @@ def client_with(lab: Lab, tokens: TokenStore) -> Iterator[Callable[..., TestClie
 def client(client_with: Callable[..., TestClient]) -> TestClient:
     """A client that may do everything."""
     return client_with("read", "predict", "operate")
-
-

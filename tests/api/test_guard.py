@@ -34,7 +34,9 @@ def test_only_health_and_the_login_page_are_open(client_with: Clients) -> None:
         assert told(client.request(method, path)) == (401, "no-token")
 
 
-@pytest.mark.parametrize("given", ["Bearer x", "Bearer ", "Basic eDp5", "Bearer " + "0" * 8 + "." + "a" * 43, "Bearer \xff"])
+@pytest.mark.parametrize(
+    "given", ["Bearer x", "Bearer ", "Basic eDp5", "Bearer " + "0" * 8 + "." + "a" * 43, "Bearer \xff"]
+)
 def test_what_is_no_token_of_this_lab_opens_nothing(client_with: Clients, given: str) -> None:
     answer = client_with().get("/runs", headers={"Authorization": given.encode("latin-1")})
     assert told(answer) == (401, "no-token") and answer.headers["www-authenticate"].startswith("Bearer")
@@ -128,7 +130,9 @@ def test_each_operation_leaves_a_line(client: TestClient, caplog: pytest.LogCapt
     with caplog.at_level("INFO", "labkit.audit"):
         client.post("/models/none%0Aforged/promote")
     (line,) = [record.getMessage() for record in caplog.records if record.name == "labkit.audit"]
-    assert line.startswith("POST /models/none") and " 404 by " in line.replace(" 422 by ", " 404 by ") and "\n" not in line
+    assert (
+        line.startswith("POST /models/none") and " 404 by " in line.replace(" 422 by ", " 404 by ") and "\n" not in line
+    )
 
 
 def test_tokens_are_kept_as_digests_only(tokens: TokenStore, lab: Any) -> None:
@@ -139,7 +143,9 @@ def test_tokens_are_kept_as_digests_only(tokens: TokenStore, lab: Any) -> None:
     assert tokens.list()[0].scopes == ("read",)
 
 
-@pytest.mark.parametrize(("scopes", "days"), [([], 1), (["admin"], 1), (["read"], 0), (["read"], -1), (["read"], float("nan"))])
+@pytest.mark.parametrize(
+    ("scopes", "days"), [([], 1), (["admin"], 1), (["read"], 0), (["read"], -1), (["read"], float("nan"))]
+)
 def test_a_token_without_sense_is_not_made(tokens: TokenStore, scopes: list[str], days: float) -> None:
     with pytest.raises(InvalidArgument, match="token"):
         tokens.make("x", scopes, days)

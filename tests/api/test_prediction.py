@@ -126,7 +126,9 @@ def test_models_are_shown_with_where_they_come_from(client: TestClient, lab: Lab
     listed = client.get("/models").json()
     assert [each["id"] for each in listed] == [record.id for record in lab.models.list()]
     shown = client.get("/models/promoted").json()
-    assert shown["data_digest"] and shown["parameters"]["recipes"] and sum(shown["weights"].values()) == pytest.approx(1)
+    assert (
+        shown["data_digest"] and shown["parameters"]["recipes"] and sum(shown["weights"].values()) == pytest.approx(1)
+    )
     for name in ("none", "..", "%2e%2e%2fx", "m'; DROP TABLE models", "a" * 65, "x%0Ay"):
         assert told(client.get(f"/models/{name}"))[0] in (404, 422)
 
@@ -152,7 +154,13 @@ def test_the_last_predictions_are_kept_and_no_more(client: TestClient) -> None:
 def test_the_schema_tells_each_field_in_both_languages(client: TestClient) -> None:
     english, spanish = (client.get("/schema", params={"lang": lang}).json() for lang in ("en", "es"))
     assert [each["name"] for each in english] == NAMES
-    assert {each["name"] for each in english if each["required"]} == {"day", "carrier", "origin", "dest", "sched_dep_time"}
+    assert {each["name"] for each in english if each["required"]} == {
+        "day",
+        "carrier",
+        "origin",
+        "dest",
+        "sched_dep_time",
+    }
     assert all(one["meaning"] != other["meaning"] for one, other in zip(english, spanish, strict=True))
 
 

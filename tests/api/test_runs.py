@@ -39,7 +39,9 @@ def test_a_run_that_is_not_there_is_told(client: TestClient, name: str) -> None:
         assert told(client.get(f"{path}/{name}"))[0] in (404, 422)
 
 
-@pytest.mark.parametrize("query", [{"limit": 0}, {"limit": 10**9}, {"limit": "x"}, {"status": "lost"}, {"kind": "k" * 31}])
+@pytest.mark.parametrize(
+    "query", [{"limit": 0}, {"limit": 10**9}, {"limit": "x"}, {"status": "lost"}, {"kind": "k" * 31}]
+)
 def test_a_list_that_makes_no_sense_is_refused(client: TestClient, query: dict[str, Any]) -> None:
     assert told(client.get("/runs", params=query)) == (422, "invalid-request")
 
@@ -115,7 +117,9 @@ def test_a_run_whose_process_was_killed_does_not_go_on_for_ever(client: TestClie
     assert lab.runs.get(waiting.id).status == "interrupted"
 
 
-def test_a_cluster_that_is_slow_does_not_end_what_waits(client: TestClient, lab: Lab, waiting: Run, monkeypatch) -> None:
+def test_a_cluster_that_is_slow_does_not_end_what_waits(
+    client: TestClient, lab: Lab, waiting: Run, monkeypatch
+) -> None:
     def slow() -> Any:
         raise TimeoutError
 

@@ -152,9 +152,15 @@ def test_a_training_that_is_cancelled_is_interrupted_and_leaves_no_process(clien
 def test_errors_of_the_services_are_labkits_own(client: labkit.Client, served: Served) -> None:
     with pytest.raises(UnknownName, match="No run begins with"):
         client.run("ffff")
-    with pytest.raises(labkit.LabError, match="A token is needed"), labkit.Client(f"http://127.0.0.1:{served.port}") as other:
+    with (
+        pytest.raises(labkit.LabError, match="A token is needed"),
+        labkit.Client(f"http://127.0.0.1:{served.port}") as other,
+    ):
         other.sample()
-    with pytest.raises(labkit.LabError, match="labkit serve"), labkit.Client(f"http://127.0.0.1:{free_port()}") as nobody:
+    with (
+        pytest.raises(labkit.LabError, match="labkit serve"),
+        labkit.Client(f"http://127.0.0.1:{free_port()}") as nobody,
+    ):
         nobody.sample()
 
 
@@ -256,7 +262,9 @@ class Streams:
 
     def __enter__(self) -> list[Iterator[str]]:
         limits = httpx.Limits(max_connections=None)
-        self._http = httpx.Client(base_url=self._client.url, headers=self._client._http.headers, limits=limits, timeout=30)
+        self._http = httpx.Client(
+            base_url=self._client.url, headers=self._client._http.headers, limits=limits, timeout=30
+        )
         self._opened = [self._http.stream("GET", "/metrics/live") for _ in range(self._n)]
         return [stream.__enter__().iter_lines() for stream in self._opened]
 
@@ -289,9 +297,8 @@ def test_tokens_are_made_listed_and_revoked_by_the_command(lab: Lab, served: Ser
         with pytest.raises(labkit.LabError, match="scope predict"):
             client.predict(client.sample(1))
         key = token.partition(".")[0]
-        assert [each for each in shell.json("token", "list") if each["id"] == key][0]["scopes"] == ["read"]
+        assert next(each for each in shell.json("token", "list") if each["id"] == key)["scopes"] == ["read"]
         shell.run("token", "revoke", key)
         time.sleep(2.0)
         with pytest.raises(labkit.LabError, match="revoked"):
             client.sample(1)
-

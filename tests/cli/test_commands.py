@@ -10,10 +10,14 @@ import pytest
 from labkit.lab import start as open_lab
 from tests.cli.conftest import Shell
 
+COMMANDS = (
+    "lab", "bench", "train", "runs", "models", "data", "cluster", "progress", "doctor", "clean", "serve", "token",
+)  # fmt: skip
+
 
 def test_every_command_has_help_that_teaches(labkit: Shell) -> None:
     said = labkit.run("--help")
-    for command in ("lab", "bench", "train", "runs", "models", "data", "cluster", "progress", "doctor", "clean"):
+    for command in COMMANDS:
         assert f" {command} " in said
         assert len(labkit.run(command, "--help")) > 300
     assert "130 ended by Ctrl-C" in " ".join(said.split())

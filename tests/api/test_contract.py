@@ -1,0 +1,72 @@
+"""What the services answer to anything that their OpenAPI file allows, and to much that it does not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.checks import CHECKS
+
+from api.app import create_app
+from api.docs import specification, to_html, to_markdown
+from api.settings import Settings
+from api.tokens import TokenStore
+from labkit.lab import Lab
+from tests.api.conftest import HOST
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFORM = [
+    check
+    for check in CHECKS.get_all()
+    if check.__name__ in ("status_code_conformance", "content_type_conformance", "response_schema_conformance")
+]
+
+
+@pytest.fixture(scope="module")
+def contract(lab: Lab) -> Any:
+    """The OpenAPI file of a server that accepts no further work, and whose streams end at once."""
+    app = create_app(lab, Settings(queue=0, lab_mode=True))
+    app.state.context.predictor.refresh()
+    app.state.context.stopping.set()
+    return schemathesis.openapi.from_asgi("/openapi.json", app, headers=_bearer(lab, "read"), base_url=HOST)
+
+
+def _bearer(lab: Lab, *scopes: str) -> dict[str, str]:
+    from labkit.store.database import open_database
+
+    token = TokenStore(open_database(lab.folder.database_url)).make("contract", scopes) if scopes else ""
+    return {"Host": "127.0.0.1:8000"} | ({"Authorization": f"Bearer {token}"} if token else {})
+
+
+schema = schemathesis.pytest.from_fixture("contract")
+
+
+@schema.parametrize()
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("scopes", [(), ("read",), ("predict",), ("read", "predict", "operate")])
+def test_every_answer_is_one_that_the_file_describes(case: Any, lab: Lab, scopes: tuple[str, ...]) -> None:
+    answer = case.call(headers=_bearer(lab, *scopes), base_url=HOST)
+    assert answer.status_code < 500 or answer.status_code == 503, answer.text
+    if answer.status_code >= 400 and answer.status_code != 405 and case.operation.path != "/health/ready":
+        assert answer.headers["content-type"][0] == "application/problem+json"
+    case.validate_response(answer, checks=CONFORM)
+
+
+def test_every_route_is_described_with_an_example_that_it_takes() -> None:
+    text = to_markdown(specification())
+    for path, methods in specification()["paths"].items():
+        for method, operation in methods.items():
+            assert operation["description"] and operation["tags"], path
+            assert f"### {method.upper()} {path}" in text
+
+
+def test_the_kept_reference_is_that_of_the_code() -> None:
+    assert (ROOT / "docs" / "api.md").read_text("utf-8") == to_markdown(specification()), "run: make api-docs"
+
+
+def test_the_page_of_the_reference_asks_no_other_host() -> None:
+    page = to_html(specification())
+    assert "http://" not in page.replace("http://127.0.0.1", "") and "https://" not in page and "<script" not in page
