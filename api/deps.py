@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Header, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from labkit.lab import Lab
@@ -73,6 +73,7 @@ TokenDep = Annotated["Token", Depends(_token)]
 RunId = Annotated[
     str, Path(max_length=64, pattern=r"^[0-9a-f-]+$", description="A run's id, or its beginning.", examples=["2026"])
 ]
+LastEvent = Annotated[str | None, Header(max_length=40, description="Where to go on: the last event's id.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="How many at most, the newest first.")]
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {

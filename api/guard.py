@@ -118,9 +118,8 @@ class Guard:
 
     def _check_host(self, headers: dict[bytes, bytes]) -> None:
         """Refuse names that a page of another site may have pointed at this machine (DNS rebinding)."""
-        host = urlsplit("//" + headers.get(b"host", b"").decode("latin-1"))
         try:
-            known = host.hostname in self._hosts
+            known = urlsplit("//" + headers.get(b"host", b"").decode("latin-1")).hostname in self._hosts
         except ValueError:
             known = False
         if not known:

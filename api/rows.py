@@ -10,10 +10,11 @@ import datetime
 import functools
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import Annotated, Any, Literal, NotRequired, Required, TypedDict
+from typing import Annotated, Any, Literal, NotRequired, Required
 
 import numpy as np
 from pydantic import Field, TypeAdapter, with_config
+from typing_extensions import TypedDict
 
 from labkit.data.features import Encoder
 from labkit.data.flights import load_flights, minutes

@@ -6,22 +6,39 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.deps import PROBLEMS, ContextDep, Limit, RunId, RunsDep
+from api.deps import PROBLEMS, ContextDep, LastEvent, Limit, RunId, RunsDep
 from api.problems import Problem
-from api.services.runs import RunRecord, RunState, shown
+from api.services.runs import RunRecord, RunState, record_of, shown
 from api.streams import last_event, run_events
 from labkit.errors import UnknownName
 from labkit.notebooks import SPEEDUPS, parameters_of, typed
 from labkit.runner import notebook, notebooks
-from labkit.store.runs import Run, RunStore
+from labkit.store.runs import Run
 
 router = APIRouter(tags=["benchmark"], responses=PROBLEMS)
 _KINDS = ("benchmark", "notebook")
 _HIDDEN = {"lang", "home", "run_id", "key", "data"}  # what the lab says itself, and what would open files and addresses
+
+
+def _benchmark(run_id: RunId, runs: RunsDep) -> Run:
+    run = runs.get(run_id)
+    if run.kind not in _KINDS:
+        raise UnknownName(f"Run {run.id} is no benchmark: see /runs/{run.id}.")
+    return run
+
+
+def _measured(run: Annotated[Run, Depends(_benchmark)]) -> Run:
+    if "tables" not in run.results:
+        raise UnknownName(f"Run {run.id} is {run.status} and holds no table.")
+    return run
+
+
+BenchmarkDep = Annotated[Run, Depends(_benchmark)]
+MeasuredDep = Annotated[Run, Depends(_measured)]
 
 
 class Benchmark(BaseModel):
@@ -87,46 +104,41 @@ def list_benchmarks(runs: RunsDep, limit: Limit = 50) -> list[RunState]:
 
 
 @router.get("/benchmark/{run_id}")
-def read_benchmark(run_id: RunId, runs: RunsDep) -> RunRecord:
+def read_benchmark(run: BenchmarkDep, runs: RunsDep) -> RunRecord:
     """Show a benchmark and what it came to."""
-    record = runs.export(_benchmark(runs, run_id).id, events=False)
-    record.pop("owner")
-    return RunRecord(**record)
+    return record_of(runs, run.id)
 
 
 @router.get("/benchmark/{run_id}/events", response_class=EventSourceResponse)
 async def follow_benchmark(
-    run_id: RunId, context: ContextDep, last_event_id: Annotated[str | None, Header(max_length=40)] = None
+    run: BenchmarkDep, context: ContextDep, last_event_id: LastEvent = None
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a benchmark: `state` when it changes, `task` for each pass of a task, `end`. `Last-Event-ID` resumes."""
-    run = await asyncio.to_thread(_benchmark, context.lab.runs, run_id)
     async for event in run_events(context, run.id, last_event(last_event_id)):
         yield event
 
 
 @router.delete("/benchmark/{run_id}")
-async def cancel_benchmark(run_id: RunId, context: ContextDep) -> RunState:
+async def cancel_benchmark(run: BenchmarkDep, context: ContextDep) -> RunState:
     """Cancel a benchmark that waits or goes on."""
-    run = await asyncio.to_thread(_benchmark, context.lab.runs, run_id)
     return RunState(**shown(await asyncio.to_thread(context.jobs.cancel, run)))
 
 
 @router.get("/benchmark/{run_id}/table")
-def read_table(run_id: RunId, runs: RunsDep) -> dict[str, list[dict[str, Any]]]:
+def read_table(run: MeasuredDep) -> dict[str, list[dict[str, Any]]]:
     """Show the speedup table by engine, fewest workers first."""
-    return dict(_measured(runs, run_id).results["tables"])
+    return dict(run.results["tables"])
 
 
 @router.get("/benchmark/{run_id}/laws")
-def read_laws(run_id: RunId, runs: RunsDep) -> Laws:
+def read_laws(run: MeasuredDep) -> Laws:
     """Show the laws that were fitted, or how many cores they would need."""
-    return Laws(laws=_measured(runs, run_id).results["laws"])
+    return Laws(laws=run.results["laws"])
 
 
 @router.get("/benchmark/{run_id}/notebook", response_class=Response, responses={200: {"content": {"text/html": {}}}})
-def read_notebook(run_id: RunId, runs: RunsDep) -> Response:
+def read_notebook(run: BenchmarkDep, runs: RunsDep) -> Response:
     """Show the executed notebook as a page without scripts."""
-    run = _benchmark(runs, run_id)
     content = runs.read_artefact(run.id, f"{run.name}.ipynb")
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox"
     return Response(page_of(content), media_type="text/html", headers={"Content-Security-Policy": policy})
@@ -151,17 +163,3 @@ def page_of(executed: bytes) -> str:
 def _own(name: str, context: Any) -> dict[str, Any]:
     found = parameters_of(notebook(name, context.lab.settings.lang))
     return {key: value for key, value in found.items() if key not in _HIDDEN}
-
-
-def _benchmark(runs: RunStore, run_id: str) -> Run:
-    run = runs.get(run_id)
-    if run.kind not in _KINDS:
-        raise UnknownName(f"Run {run.id} is no benchmark: see /runs/{run.id}.")
-    return run
-
-
-def _measured(runs: RunStore, run_id: str) -> Run:
-    run = _benchmark(runs, run_id)
-    if "tables" not in run.results:
-        raise UnknownName(f"Run {run.id} is {run.status} and holds no table.")
-    return run

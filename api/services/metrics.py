@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import psutil
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
@@ -29,6 +29,16 @@ _LINE = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
 _CLUSTER_S = 2.0  # how old the cluster's state in /metrics may be
 _MOST_LINES = 200
 _TASKS = 500
+
+
+def _logged(
+    context: ContextDep,
+    run: Annotated[str | None, Query(max_length=64, pattern=r"^[0-9a-f-]+$", description="Whose job's log.")] = None,
+) -> str | None:
+    return None if run is None else context.lab.runs.get(run).id
+
+
+LoggedDep = Annotated[str | None, Depends(_logged)]
 
 
 class Task(BaseModel):
@@ -82,16 +92,16 @@ async def follow_metrics(context: ContextDep) -> AsyncIterator[ServerSentEvent]:
 @router.get("/logs", response_class=EventSourceResponse)
 async def follow_logs(
     context: ContextDep,
+    run: LoggedDep,
     level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], Query(description="The least level.")] = "DEBUG",
     service: Annotated[str | None, Query(max_length=40, pattern=r"^[\w.-]+$", description="A log's name.")] = None,
-    run: Annotated[str | None, Query(max_length=64, pattern=r"^[0-9a-f-]+$")] = None,
     follow: Annotated[bool, Query(description="Go on with what is written from now on.")] = True,
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow the logs of all services, or of one run's job: a `line` each, the last 200 first."""
     least = LEVELS.index(level)
     read: dict[str, int] = {}
     async for _ in every(context, 1.0):
-        if run is not None:
+        if run:
             found = [("job", line) for line in await asyncio.to_thread(_job_lines, context, run, read)]
         else:
             found = await asyncio.to_thread(lambda: list(_fresh_lines(context.lab.folder.logs, service, read)))
@@ -188,8 +198,7 @@ def _fresh_lines(folder: Path, service: str | None, read: dict[str, int]) -> Ite
 
 
 def _job_lines(context: Context, run: str, read: dict[str, int]) -> list[str]:
-    found = context.lab.runs.get(run)
-    lines = context.jobs.log(found.id).splitlines()
-    begin = read.get(found.id, max(0, len(lines) - _MOST_LINES))
-    read[found.id] = len(lines)
+    lines = context.jobs.log(run).splitlines()
+    begin = read.get(run, max(0, len(lines) - _MOST_LINES))
+    read[run] = len(lines)
     return lines[begin:]

@@ -12,6 +12,7 @@ from api.deps import PROBLEMS, Limit, RunId, RunsDep
 from labkit.errors import InvalidArgument, UnknownName
 from labkit.scaling.benchmark import rows_of
 from labkit.scaling.table import rows_to_json
+from labkit.store.runs import RunStore
 
 router = APIRouter(tags=["runs"], responses=PROBLEMS)
 Status = Literal["waiting", "running", "finished", "failed", "interrupted"]
@@ -59,6 +60,13 @@ def shown(run: Any) -> dict[str, Any]:
     }
 
 
+def record_of(runs: RunStore, run_id: str) -> RunRecord:
+    """Return the whole record of a run, but for its events and for which process it belongs to."""
+    record = runs.export(run_id, events=False)
+    record.pop("owner")
+    return RunRecord(**record)
+
+
 @router.get("/runs")
 def list_runs(
     runs: RunsDep,
@@ -91,6 +99,4 @@ def compare_runs(
 @router.get("/runs/{run_id}")
 def read_run(run_id: RunId, runs: RunsDep) -> RunRecord:
     """Show a run's whole record; its task events are at `/cluster` and in the streams."""
-    record = runs.export(run_id, events=False)
-    record.pop("owner")
-    return RunRecord(**record)
+    return record_of(runs, run_id)

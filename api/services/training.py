@@ -6,22 +6,32 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.deps import PROBLEMS, ContextDep, Limit, RunId, RunsDep
+from api.deps import PROBLEMS, ContextDep, LastEvent, Limit, RunId, RunsDep
 from api.problems import Problem
-from api.services.runs import RunRecord, RunState, shown
+from api.services.runs import RunRecord, RunState, record_of, shown
 from api.streams import last_event, run_events
 from labkit import host
 from labkit.errors import UnknownName
 from labkit.learning.recipes import catalogue
 from labkit.parallel.engines import check_workers
-from labkit.store.runs import Run, RunStore
+from labkit.store.runs import Run
 
 router = APIRouter(tags=["training"], responses=PROBLEMS)
 KIND = "training"
+
+
+def _training(run_id: RunId, runs: RunsDep) -> Run:
+    run = runs.get(run_id)
+    if run.kind != KIND:
+        raise UnknownName(f"Run {run.id} is no training: see /runs/{run.id}.")
+    return run
+
+
+TrainingDep = Annotated[Run, Depends(_training)]
 
 
 class Training(BaseModel):
@@ -69,27 +79,23 @@ def list_trainings(runs: RunsDep, limit: Limit = 50) -> list[RunState]:
 
 
 @router.get("/train/{run_id}")
-def read_training(run_id: RunId, runs: RunsDep) -> RunRecord:
+def read_training(run: TrainingDep, runs: RunsDep) -> RunRecord:
     """Show a training and what it came to."""
-    record = runs.export(of_kind(runs, run_id, KIND).id, events=False)
-    record.pop("owner")
-    return RunRecord(**record)
+    return record_of(runs, run.id)
 
 
 @router.get("/train/{run_id}/events", response_class=EventSourceResponse)
 async def follow_training(
-    run_id: RunId, context: ContextDep, last_event_id: Annotated[str | None, Header(max_length=40)] = None
+    run: TrainingDep, context: ContextDep, last_event_id: LastEvent = None
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow a training: `state` when it changes, `task` for each fit, `end`. `Last-Event-ID` resumes."""
-    run = await asyncio.to_thread(of_kind, context.lab.runs, run_id, KIND)
     async for event in run_events(context, run.id, last_event(last_event_id)):
         yield event
 
 
 @router.delete("/train/{run_id}")
-async def cancel_training(run_id: RunId, context: ContextDep) -> RunState:
+async def cancel_training(run: TrainingDep, context: ContextDep) -> RunState:
     """Cancel a training that waits or goes on; what it has finished is kept."""
-    run = await asyncio.to_thread(of_kind, context.lab.runs, run_id, KIND)
     return RunState(**shown(await asyncio.to_thread(context.jobs.cancel, run)))
 
 
@@ -99,11 +105,3 @@ def list_recipes() -> list[Recipe]:
     return [
         Recipe(name=recipe.name, family=recipe.family, parameters=dict(recipe.parameters)) for recipe in catalogue()
     ]
-
-
-def of_kind(runs: RunStore, run_id: str, kind: str) -> Run:
-    """Return a run, if it is of a kind."""
-    run = runs.get(run_id)
-    if run.kind != kind:
-        raise UnknownName(f"Run {run.id} is no {kind}: see /runs/{run.id}.")
-    return run

@@ -13,6 +13,7 @@ from api.rows import EXAMPLE
 from api.settings import Settings
 from api.tokens import TokenStore
 from labkit.errors import InvalidArgument, UnknownName
+from tests.api.conftest import HOST
 
 Clients = Callable[..., TestClient]
 
@@ -75,7 +76,7 @@ def test_a_token_in_an_address_becomes_a_cookie_and_leaves_the_address(
         assert part in answer.headers["set-cookie"]
     assert client.get("/runs").status_code == 200  # the client keeps cookies
     assert told(client.get("/runs?token=wrong")) == (401, "no-token")
-    assert client.get(f"//evil.example/x?token={token}").headers["location"] == "/evil.example/x"
+    assert client.get(f"{HOST}//evil.example/x?token={token}").headers["location"] == "/evil.example/x"
 
 
 def test_a_cookie_is_no_use_to_a_page_of_another_origin(client_with: Clients, tokens: TokenStore) -> None:

@@ -120,7 +120,8 @@ def load(port: int, folder: Path, body: str, token: str = "") -> tuple[float, fl
 
 async def at_rate(port: int, per_s: float, body: str, token: str, seconds: float = 5.0) -> float:
     """Return the 99th percentile, in ms, of requests that come at a rate, whatever the answers take."""
-    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+    head = f"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+    head += "Content-Type: application/json\r\n"
     head += f"Authorization: Bearer {token}\r\n" if token else ""
     request, times = f"{head}\r\n{body}".encode(), []
 

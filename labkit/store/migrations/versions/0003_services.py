@@ -1,7 +1,7 @@
 """Tables for the services' tokens and predictions, and when a model was promoted."""
 
 from alembic import op
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Float, Integer, String
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Double, Integer, String
 
 revision = "0003"
 down_revision = "0002"
@@ -22,5 +22,5 @@ def upgrade() -> None:
     long = BigInteger().with_variant(Integer, "sqlite")
     op.create_table(
         "predictions", Column("id", long, primary_key=True), text("model"), text("created"),
-        Column("flight", JSON(), nullable=False), Column("probability", Float(), nullable=False),
+        Column("flight", JSON(), nullable=False), Column("probability", Double(), nullable=False),
     )  # fmt: skip
