@@ -14,10 +14,11 @@ def main() -> None:
 
     from labkit.cli import bench, clean, cluster, data, doctor, lab, models, progress, runs, train  # noqa: F401 (they add themselves)
     from labkit.cli.app import app
-    from labkit.cli.show import console, errors
+    from labkit.cli.show import console, end_by, errors
     from labkit.errors import LabError
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, end_by)
+    signal.signal(signal.SIGINT, end_by)
     try:
         status = app(standalone_mode=False)
         if status == INTERRUPTED:  # what Typer makes of Ctrl-C
