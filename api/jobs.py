@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -59,8 +60,8 @@ class Jobs:
         run = self._lab.runs.start(kind, name, parameters, 0, "", [host.fingerprint()], status="waiting")
         try:
             client.submit_job(
-                entrypoint=f"exec {sys.executable} -m api.job {run.id}", submission_id=run.id,
-                runtime_env={"working_dir": None, "env_vars": self._environment()} | {}, entrypoint_num_cpus=0,
+                entrypoint=f"exec {shlex.quote(sys.executable)} -m api.job {run.id}", submission_id=run.id,
+                runtime_env={"env_vars": self._environment()},
             )  # fmt: skip
         except Exception as fault:
             self._lab.runs.update(run.id, status="failed", error=f"it could not be handed to the cluster: {fault}")
@@ -105,12 +106,11 @@ class Jobs:
 
     def _environment(self) -> dict[str, str]:
         settings = self._lab.settings
-        found = {
+        return {
             "LABKIT_HOME": str(settings.home), "LABKIT_LANG": settings.lang, "RAY_ADDRESS": settings.ray_address or "",
             "LABKIT_DATABASE_URL": settings.database or "", "LABKIT_ARTEFACTS_URL": settings.artefacts or "",
             "PYTHONPATH": str(ROOT),
         }  # fmt: skip
-        return found
 
     def _client(self) -> Any:
         """Return a client of the jobs of the lab's own head."""

@@ -16,7 +16,7 @@ from api.settings import Settings
 from labkit.lab import Lab
 
 DRAIN_S = 4  # how long requests that are being worked on may take when the server ends
-FIRST_REQUEST_S = 15.0  # how long a connection may take to say what it wants
+REQUEST_S = 10.0  # how long a connection may take to say what it wants
 
 
 class Server(uvicorn.Server):
@@ -38,11 +38,16 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Give the connection its time."""
         super().connection_made(transport)
-        self.loop.call_later(FIRST_REQUEST_S, self._check, transport)
+        self.loop.call_later(REQUEST_S, self._check, transport, None)
 
-    def _check(self, transport: Any) -> None:
-        if self.cycle is None and not transport.is_closing():
+    def _check(self, transport: Any, before: Any) -> None:
+        """Close a connection that has asked for nothing, or has not ended what it began to ask."""
+        if transport.is_closing():
+            return
+        if self.cycle is None or (self.cycle is before and self.cycle.more_body):
             transport.close()
+        else:
+            self.loop.call_later(REQUEST_S, self._check, transport, self.cycle)
 
 
 def run(lab: Lab, settings: Settings, host: str, port: int) -> None:

@@ -43,7 +43,7 @@ class Settings:
     lab_mode: bool = False
     body_bytes: int = 8_000_000
     rows: int = 10_000
-    running: int = 256
+    running: int = 1024
     history: int = 10_000
     queue: int = 8
 

@@ -17,6 +17,7 @@ from rich.table import Table
 from labkit.scaling.table import SpeedupRow
 
 _PLAIN_EVERY_S = 5.0
+_asked_to_end: list[int] = []
 _WIDE = 110
 
 
@@ -61,6 +62,8 @@ def show_speedups(title: str, rows: Sequence[SpeedupRow], lang: str) -> None:
 @contextlib.contextmanager
 def progress(title: str, *, quiet: bool = False) -> Iterator[Callable[[str, float], None]]:
     """Show how far a step is: a bar in a terminal, a line every few seconds elsewhere (on standard error)."""
+    if _asked_to_end:
+        raise KeyboardInterrupt
     if quiet:
         yield lambda *_: None
     elif errors.is_terminal:
@@ -88,6 +91,12 @@ def progress(title: str, *, quiet: bool = False) -> Iterator[Callable[[str, floa
 
         yield tell
         errors.print(f"{title}: done in {time.monotonic() - begun:.1f} s", highlight=False, markup=False)
+
+
+def end_by(signal: int, _: object) -> None:
+    """Handle SIGINT and SIGTERM; where a library swallows the interrupt, the next step of the command ends it."""
+    _asked_to_end.append(signal)
+    raise KeyboardInterrupt
 
 
 def run_line(run: Mapping[str, Any]) -> list[str]:

@@ -148,20 +148,11 @@ def _one_worker(events: Sequence[TaskEvent]) -> dict[str, Any]:
 def rows_of(results: dict[str, Any], engine: str) -> list[SpeedupRow]:
     """Return the speedup table of a run's results."""
 
-    def spread(found: dict[str, Any] | None) -> Spread | None:
-        return Spread(**found) if found else None
+    def row_of(row: dict[str, Any]) -> SpeedupRow:
+        spreads = {name: Spread(**row[name]) if row[name] else None for name in ("spread", "limit_spread")}
+        return SpeedupRow(**{**row, **spreads, "marks": tuple(row["marks"])})
 
-    return [
-        SpeedupRow(
-            **{
-                **row,
-                "marks": tuple(row["marks"]),
-                "spread": spread(row["spread"]),
-                "limit_spread": spread(row["limit_spread"]),
-            }
-        )
-        for row in results["tables"][engine]
-    ]
+    return [row_of(row) for row in results["tables"][engine]]
 
 
 def diagnoses_of(results: dict[str, Any], engine: str) -> list[Diagnosis]:

@@ -40,6 +40,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     root = tmp_path_factory.mktemp("clon ñ")
     lab = start(home=root / "lab", lang="en")
     start_head(lab.folder, port=0, n_cpus=2, with_parent=True)
+    strange = pytest.MonkeyPatch()
+    for name in [name for name in os.environ if name.startswith("RAY_")]:  # of a cluster that this process attached to
+        strange.delenv(name)
     try:
         process, place = start_jupyter(lab, free_port(), False, root)
         try:
@@ -50,6 +53,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         finally:
             end_service(process)
     finally:
+        strange.undo()
         stop_head(lab.folder)
 
 
