@@ -19,14 +19,10 @@ def main() -> None:
     from labkit.cli.show import console, end_by, errors
     from labkit.errors import LabError
 
-<<<<<<< HEAD
     for commands in entry_points(group="labkit.commands"):  # of rooms that stand above this one
         commands.load()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-=======
     signal.signal(signal.SIGTERM, end_by)
     signal.signal(signal.SIGINT, end_by)
->>>>>>> main
     try:
         status = app(standalone_mode=False)
         if status == INTERRUPTED:  # what Typer makes of Ctrl-C
