@@ -82,7 +82,9 @@ future = spread.remote(parts[0], n_resamples)
 sent_s = time.perf_counter() - begun
 value = ray.get(future)
 print(future)
-print(f"remote: {1e3 * sent_s:.1f} ms   get: {1e3 * (time.perf_counter() - begun):.1f} ms   {value:.3f} min")
+got_s = time.perf_counter() - begun
+sent_ms, got_ms = (number(1e3 * seconds, lang, 1) for seconds in (sent_s, got_s))
+print(f"remote: {sent_ms} ms   get: {got_ms} ms   {number(value, lang, 3)} min")
 
 # %% [markdown] lang="en"
 # `labkit.observe()` watches Ray code without changing it. It tells the four times of every task: when it was

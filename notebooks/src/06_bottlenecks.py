@@ -117,7 +117,8 @@ with labkit.engine("processes")(labkit.ModelTrainer, (job.valid.X, job.categoric
 cases["bottleneck.cpu", ""] = found[sizes[0]]
 for event in together[sizes[0]]:
     usage, lasted_s = event.usage, event.finished_s - event.started_s
-    print(f"{event.worker} {event.task:10} {lasted_s:.3f} s   {usage.cpu_s = :.3f}   {usage.queued_s = :.3f}")
+    cpu_s, queued_s = (number(each, lang, 3) for each in (usage.cpu_s, usage.queued_s))
+    print(f"{event.worker} {event.task:10} {number(lasted_s, lang, 3)} s   cpu_s = {cpu_s}   queued_s = {queued_s}")
 print(explain(found[sizes[0]], lang))
 
 # %% [markdown] lang="en"
@@ -370,7 +371,7 @@ with labkit.engine("ray")(Resampler, (), {"table": blocks[str(sizes[-1])].X}, 2)
         events, cases["bottleneck.transfer", kind] = run(tasks, crew)
         travelled_s = sum(event.received_s - event.finished_s for event in events) / len(events)
         megabytes = sum(event.bytes_out for event in events) / 1e6
-        print(f"{method}: {megabytes:.3f} MB, {1e3 * travelled_s:.1f} ms")
+        print(f"{method}: {number(megabytes, lang, 3)} MB, {number(1e3 * travelled_s, lang, 1)} ms")
         print(explain(cases["bottleneck.transfer", kind], lang))
 
 # %% [markdown] lang="en"
