@@ -37,7 +37,7 @@
 
 # %% tags=["parameters"]
 days = 30
-sizes = [32_000, 128_000, 262_000]
+sizes = [32_000, 128_000, 262_000, 1_000_000]
 walks_mb = [1, 8, 24, 96]
 latency_s = 0.3
 lang = None
@@ -216,15 +216,11 @@ axes.legend(title=t("plot.workers", lang))
 plt.show()
 
 # %% [markdown] lang="en"
-# Put `1_000_000` into `sizes` to see a working set that fits nowhere; it takes half a minute more.
-#
 # Forests compute a lot for every byte. The next work does nothing but look up: it follows a random permutation through
 # a table. Its working set is what you choose; the number of look-ups is always the same. At the worst of
 # four sizes, how many times the CPU time do the same tasks take when two run at once?
 
 # %% [markdown] lang="es"
-# Añade `1_000_000` a `sizes` para ver un conjunto de trabajo que no cabe en ninguna parte; tarda medio minuto más.
-#
 # Los bosques calculan mucho por cada byte. El trabajo siguiente no hace más que consultar: recorre una tabla siguiendo
 # una permutación aleatoria. Su conjunto de trabajo lo eliges tú; el número de consultas es siempre el mismo. Con el
 # peor de cuatro tamaños, ¿cuántas veces el tiempo de CPU consumen las mismas tareas cuando corren dos a la vez?
