@@ -159,9 +159,12 @@ def chaos_panel() -> Followed:
     buttons = []
     for kind, name in ((KillActor, "actor"), (KillWorker, "worker")):
         button = ipywidgets.Button(
-            description=t(f"chaos.{name}", lang), button_style="danger", layout=ipywidgets.Layout(width="200px")
+            description=t(f"chaos.{name}", lang), button_style="danger", layout=ipywidgets.Layout(width="auto")
         )
         button.on_click(lambda _, kind=kind: seen.strike(kind()))
+        # A click goes to a subshell of the kernel, which is free while a cell runs; ipykernel 7.4 would send it on to
+        # the thread that made the button, which runs the cell.
+        button.comm._reply_subshell_for = lambda _, subshell: subshell
         buttons.append(button)
     return Followed("chaos", lambda: drawings.strikes_svg(seen, lang), [ipywidgets.HBox(buttons)], seen.leave)
 

@@ -39,6 +39,7 @@ import numpy as np
 import ray
 from labkit import check, hint, predict
 from labkit.classroom.text import number
+from labkit.classroom.widgets import gantt
 from labkit.data.shards import read_shard
 
 lab = labkit.start(home=home, lang=lang)
@@ -81,7 +82,9 @@ future = spread.remote(parts[0], n_resamples)
 sent_s = time.perf_counter() - begun
 value = ray.get(future)
 print(future)
-print(f"remote: {1e3 * sent_s:.1f} ms   get: {1e3 * (time.perf_counter() - begun):.1f} ms   {value:.3f} min")
+got_s = time.perf_counter() - begun
+sent_ms, got_ms = (number(1e3 * seconds, lang, 1) for seconds in (sent_s, got_s))
+print(f"remote: {sent_ms} ms   get: {got_ms} ms   {number(value, lang, 3)} min")
 
 # %% [markdown] lang="en"
 # `labkit.observe()` watches Ray code without changing it. It tells the four times of every task: when it was
@@ -96,15 +99,12 @@ print(f"remote: {1e3 * sent_s:.1f} ms   get: {1e3 * (time.perf_counter() - begun
 # %%
 with labkit.observe() as seen:
     values = ray.get([spread.remote(part, n_resamples) for part in parts])
-first = min(task.started_s for task in seen.tasks)
-for task in sorted(seen.tasks, key=lambda task: task.started_s):
-    bar = " " * round(40 * (task.started_s - first)) + "█" * max(1, round(40 * (task.finished_s - task.started_s)))
-    print(f"{task.pid:>8} {bar[:100]}")
 print(seen.counts)
+gantt(seen.tasks)
 
 # %% [markdown] lang="en"
-# Each line is a task, each number the process that ran it; a bar of 40 signs is one second. On two cores two bars lie
-# above one another at any time.
+# Each bar is a task, each row the process that ran it. On two cores two bars lie above one another at any time. Point
+# at a bar, or choose its task from the list, to read its times.
 #
 # ## 2 Predict, then measure
 #
@@ -112,8 +112,8 @@ print(seen.counts)
 # many times as long will that take? Commit to a number first.
 
 # %% [markdown] lang="es"
-# Cada línea es una tarea y cada número, el proceso que la ejecutó; una barra de 40 signos es un segundo. Con dos
-# núcleos hay en todo momento dos barras a la vez.
+# Cada barra es una tarea y cada fila, el proceso que la ejecutó. Con dos núcleos hay en todo momento dos barras a la
+# vez. Señala una barra, o elige su tarea en la lista, para leer sus tiempos.
 #
 # ## 2 Predice y luego mide
 #

@@ -269,11 +269,12 @@ speedup_explorer(rows)
 for row in rows:
     if row.n_workers > 1:
         fraction = labkit.serial_fraction(row.sequential_s, row.parallel_s, row.n_workers)
-        print(t("notebook.karp_flatt", lang, n=row.n_workers, fraction=f"{fraction:.3f}"))
+        print(t("notebook.karp_flatt", lang, n=row.n_workers, fraction=number(fraction, lang, 3)))
 for law in laws:
     if hasattr(law, "parameters"):
         found = ", ".join(
-            f"{name} = {value:.3f} ± {law.std_errors[name]:.3f}" for name, value in law.parameters.items()
+            f"{name} = {number(value, lang, 3)} ± {number(law.std_errors[name], lang, 3)}"
+            for name, value in law.parameters.items()
         )
         print(f"{t(f'law.{law.law}', lang)}: {found}")
     else:

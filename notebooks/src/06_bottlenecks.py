@@ -37,7 +37,7 @@
 
 # %% tags=["parameters"]
 days = 30
-sizes = [32_000, 128_000, 262_000]
+sizes = [32_000, 128_000, 262_000, 1_000_000]
 walks_mb = [1, 8, 24, 96]
 latency_s = 0.3
 lang = None
@@ -117,7 +117,8 @@ with labkit.engine("processes")(labkit.ModelTrainer, (job.valid.X, job.categoric
 cases["bottleneck.cpu", ""] = found[sizes[0]]
 for event in together[sizes[0]]:
     usage, lasted_s = event.usage, event.finished_s - event.started_s
-    print(f"{event.worker} {event.task:10} {lasted_s:.3f} s   {usage.cpu_s = :.3f}   {usage.queued_s = :.3f}")
+    cpu_s, queued_s = (number(each, lang, 3) for each in (usage.cpu_s, usage.queued_s))
+    print(f"{event.worker} {event.task:10} {number(lasted_s, lang, 3)} s   cpu_s = {cpu_s}   queued_s = {queued_s}")
 print(explain(found[sizes[0]], lang))
 
 # %% [markdown] lang="en"
@@ -215,15 +216,11 @@ axes.legend(title=t("plot.workers", lang))
 plt.show()
 
 # %% [markdown] lang="en"
-# Put `1_000_000` into `sizes` to see a working set that fits nowhere; it takes half a minute more.
-#
 # Forests compute a lot for every byte. The next work does nothing but look up: it follows a random permutation through
 # a table. Its working set is what you choose; the number of look-ups is always the same. At the worst of
 # four sizes, how many times the CPU time do the same tasks take when two run at once?
 
 # %% [markdown] lang="es"
-# Añade `1_000_000` a `sizes` para ver un conjunto de trabajo que no cabe en ninguna parte; tarda medio minuto más.
-#
 # Los bosques calculan mucho por cada byte. El trabajo siguiente no hace más que consultar: recorre una tabla siguiendo
 # una permutación aleatoria. Su conjunto de trabajo lo eliges tú; el número de consultas es siempre el mismo. Con el
 # peor de cuatro tamaños, ¿cuántas veces el tiempo de CPU consumen las mismas tareas cuando corren dos a la vez?
@@ -370,7 +367,7 @@ with labkit.engine("ray")(Resampler, (), {"table": blocks[str(sizes[-1])].X}, 2)
         events, cases["bottleneck.transfer", kind] = run(tasks, crew)
         travelled_s = sum(event.received_s - event.finished_s for event in events) / len(events)
         megabytes = sum(event.bytes_out for event in events) / 1e6
-        print(f"{method}: {megabytes:.3f} MB, {1e3 * travelled_s:.1f} ms")
+        print(f"{method}: {number(megabytes, lang, 3)} MB, {number(1e3 * travelled_s, lang, 1)} ms")
         print(explain(cases["bottleneck.transfer", kind], lang))
 
 # %% [markdown] lang="en"

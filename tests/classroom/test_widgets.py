@@ -12,6 +12,7 @@ from typing import Any
 import ipywidgets
 import nbformat
 import pytest
+from jupyter_client.manager import start_new_kernel
 
 import labkit
 from labkit.classroom import widgets
@@ -134,6 +135,36 @@ def test_a_button_kills_a_worker_of_the_running_crew_and_tells_what_became_of_it
     assert panel.svg.count("<text") == 5
     panel.close()
     assert watchers == []
+
+
+def test_a_click_arrives_while_a_cell_runs(tmp_path: Path) -> None:
+    manager, kernel = start_new_kernel(kernel_name="python3")
+    said: list[str] = []
+
+    def run(code: str) -> None:
+        kernel.execute_interactive(
+            code, output_hook=lambda told: said.append(told["content"].get("text", "")), timeout=60
+        )
+
+    try:
+        run(f"import labkit, threading\nlab = labkit.start(home={str(tmp_path)!r})")
+        run("from labkit.classroom import widgets\nclicked = threading.Event()")
+        run("widgets.Bystander.strike = lambda *_: clicked.set()\npanel = widgets.chaos_panel()")
+        run("print(panel.children[0].children[0].comm.comm_id)")
+        kernel.control_channel.send(kernel.session.msg("create_subshell_request"))  # as JupyterLab does for widgets
+        subshell = kernel.get_control_msg(timeout=30)["content"]["subshell_id"]
+        click = {"comm_id": "".join(said).strip(), "data": {"method": "custom", "content": {"event": "click"}}}
+        message = kernel.session.msg("comm_msg", click)
+        message["header"]["subshell_id"] = subshell
+        sent = threading.Timer(1.0, lambda: kernel.shell_channel.send(message))
+        sent.start()
+        said.clear()
+        run("print(clicked.wait(30))")
+        sent.join()
+        assert "".join(said) == "True\n"
+    finally:
+        kernel.stop_channels()
+        manager.shutdown_kernel(now=True)
 
 
 def test_hints_come_one_by_one_below_the_verdict_and_the_last_ends_the_button(lab: Lab) -> None:
