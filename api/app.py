@@ -50,6 +50,8 @@ def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> Fas
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if "prediction" in settings.services:  # nobody is told that there is no model before one was looked for
+            await asyncio.to_thread(context.predictor.refresh)
         tasks = [asyncio.create_task(work) for work in _background(context)]
         try:
             yield

@@ -13,7 +13,15 @@ from labkit.files.folder import LabFolder
 from tests import postgresql
 
 # Longest first, as the course teaches: whatever long file is begun last keeps one process busy while the other idles.
-LONGEST = ("test_solutions", "test_students", "test_endings", "test_commands", "test_faults", "test_jupyterlab")
+LONGEST = (
+    "test_solutions",
+    "test_students",
+    "test_endings",
+    "test_commands",
+    "test_faults",
+    "test_server",
+    "test_jupyterlab",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
