@@ -285,9 +285,7 @@ def strikes_svg(seen: Bystander, lang: str) -> str:
         lines.append(t("chaos.struck", lang, worker=strike.worker, task=strike.task))
         report = strike.report
         figures = {"noticed": report.noticed_s, "recovered": report.recovered_s, "lost": report.lost_s}
-        told = {
-            name: "…" if value is None or math.isinf(value) else number(value, lang) for name, value in figures.items()
-        }
+        told = {name: "…" if value in (None, math.inf) else number(value, lang) for name, value in figures.items()}
         failed = strike.error is not None
         lines.append("    " + (t("chaos.failed", lang, why=strike.error) if failed else t("chaos.after", lang, **told)))
     rows = [

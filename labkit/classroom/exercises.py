@@ -83,11 +83,13 @@ class Prediction:
         shown = {"quantity": texts["quantity"][lang], "measured": f"{number(measured, lang, 2)} {unit}".strip()}
         if self.value is None:
             return Verdict(self.key, NOT_ATTEMPTED, "unpredicted", t("exercise.unpredicted", lang, **shown))
-        gap = (self.value - measured) / measured if measured else math.inf
+        gap = (self.value - measured) / abs(measured) if measured else math.inf
         kept = {"predicted": self.value, "measured": measured, "gap": gap, "unit": unit, "run": run}
         lab.progress.keep(self.key, "prediction", kept)
-        shown |= {"predicted": f"{number(self.value, lang, 2)} {unit}".strip(), "gap": number(100 * gap, lang, 0)}
-        return Verdict(self.key, RIGHT, "predicted", t("exercise.predicted", lang, **shown))
+        shown |= {"predicted": f"{number(self.value, lang, 2)} {unit}".strip(), "gap": number(abs(100 * gap), lang, 0)}
+        return Verdict(
+            self.key, RIGHT, "predicted", t(f"exercise.{'too_low' if gap < 0 else 'too_high'}", lang, **shown)
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -21,10 +21,12 @@ class _Pool(ThreadPoolExecutor):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.kinds: list[str] = []
+        self.functions: list[Any] = []
         self.made.append(self)
 
     def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
         self.kinds.append("submit")
+        self.functions.append(args[0])
         future, kinds = super().submit(*args, **kwargs), self.kinds
         fetch = future.result
 
@@ -81,6 +83,8 @@ def check_1(run_all: Any) -> None:
             raise NotYet("waits_between", n=kinds.index("result"))
         if not pools[0].closed:
             raise NotYet("left_open")
+        if any(function is not work for function in pools[0].functions):
+            raise NotYet("wrapped")
     finally:
         for pool in Pool.made:
             pool.shutdown(wait=True)

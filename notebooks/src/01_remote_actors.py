@@ -252,8 +252,8 @@ check("1.3", above)
 # %% [markdown] lang="en"
 # ## 6 Results as they come
 #
-# `ray.wait(futures)` returns two lists: what is ready, and what is not. So a result can be used while others are still
-# being made.
+# `ray.wait(futures)` returns two lists as soon as one result is there: that one, and the futures that are left. So a
+# result can be used while others are still being made.
 #
 # ### Exercise 1.4: first come, first served
 #
@@ -263,8 +263,8 @@ check("1.3", above)
 # %% [markdown] lang="es"
 # ## 6 Los resultados, según llegan
 #
-# `ray.wait(futures)` devuelve dos listas: lo que está listo y lo que no. Así puede usarse un resultado mientras los
-# demás aún se calculan.
+# `ray.wait(futures)` devuelve dos listas en cuanto hay un resultado: ese, y los futuros que quedan. Así puede usarse un
+# resultado mientras los demás aún se calculan.
 #
 # ### Ejercicio 1.4: por orden de llegada
 #

@@ -374,21 +374,22 @@ with labkit.engine("ray")(Resampler, (), {"table": blocks[str(sizes[-1])].X}, 2)
 # ### Exercise 6.3: put once, return little
 #
 # Write the task `mean_of_resample` and `means`, which returns for each seed the mean of each column of
-# `resampled(table, seed)`, one task a seed. The table must travel once, and only the means come back.
+# `resampled(table, seed)`, missing values left out, with one task for each seed. The table must travel once, and only
+# the means come back.
 
 # %% [markdown] lang="es"
 # ### Ejercicio 6.3: poner una vez, devolver poco
 #
 # Escribe la tarea `mean_of_resample` y `means`, que devuelve para cada semilla la media de cada columna de
-# `resampled(table, seed)`, con una tarea por semilla. La tabla debe viajar una sola vez, y solo deben volver las
-# medias.
+# `resampled(table, seed)`, sin contar los valores ausentes y con una tarea por semilla. La tabla debe viajar una sola
+# vez, y solo deben volver las medias.
 
 
 # %%
 @ray.remote
 def mean_of_resample(table, seed):
     # solution
-    return resampled(table, seed).mean(axis=0)
+    return np.nanmean(resampled(table, seed), axis=0)
 
 
 def means(table, seeds):

@@ -83,6 +83,7 @@ PURE = [
     ("3.2", "schedule", "makespan", schedule(LONGEST, given="plan, sum(costs) / n")),
     ("3.2", "schedule", "order_within", schedule(LONGEST, given="[held[::-1] for held in plan], max(busy)")),
     ("3.2", "schedule", "not_each_once", schedule(LONGEST + "[1:]")),
+    ("3.2", "schedule", "not_each_once", schedule("map(costs.index, sorted(costs, reverse=True))")),
     ("3.2", "schedule", "shape", schedule(LONGEST, given="max(busy)")),
     ("3.2", "schedule", "other_plan", schedule(LONGEST, "0")),
     ("3.3", "soft_vote", "right", vote()),

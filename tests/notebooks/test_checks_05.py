@@ -61,7 +61,7 @@ def together(result: str) -> str:
 
 ANSWERS = [
     ("5.1", "run_all", "right", pool()),
-    ("5.1", "run_all", "right",
+    ("5.1", "run_all", "wrapped",
      "def run_all(tasks, n_workers, pool_class):\n    with pool_class(max_workers=n_workers) as pool:\n"
      "        return list(pool.map(lambda task: task[0](task[1]), tasks))"),
     ("5.1", "run_all", "order_of_arrival", pool("[future.result() for future in as_completed(futures)]")),

@@ -21,7 +21,7 @@ def resampled(table, seed):
 
 @ray.remote
 def mean_of_resample(table, seed):
-    return resampled(table, seed).mean(axis=0)
+    return np.nanmean(resampled(table, seed), axis=0)
 
 @ray.remote
 def rows_of_resample(table, seed):
@@ -90,11 +90,13 @@ ON_RAY = [
     ("put_often", "return ray.get([mean_of_resample.remote(ray.put(t), s) for s in seeds])"),
     ("returns_all", "shared = ray.put(t)\n"
                     "    found = ray.get([rows_of_resample.remote(shared, s) for s in seeds])\n"
-                    "    return [rows.mean(axis=0) for rows in found]"),
-    ("captured", "task = ray.remote(lambda s: resampled(t, s).mean(axis=0))\n"
+                    "    return [np.nanmean(rows, axis=0) for rows in found]"),
+    ("captured", "task = ray.remote(lambda s: np.nanmean(resampled(t, s), axis=0))\n"
                  "    return ray.get([task.remote(s) for s in seeds])"),
     ("get_in_a_loop", "shared = ray.put(t)\n    return [ray.get(mean_of_resample.remote(shared, s)) for s in seeds]"),
-    ("not_a_task_each", "return [resampled(t, s).mean(axis=0) for s in seeds]"),
+    ("not_a_task_each", "return [np.nanmean(resampled(t, s), axis=0) for s in seeds]"),
+    ("missing_values", "shared = ray.put(t)\n    task = ray.remote(lambda t, s: resampled(t, s).mean(axis=0))\n"
+                       "    return ray.get([task.remote(shared, s) for s in seeds])"),
     ("futures", "shared = ray.put(t)\n    return [mean_of_resample.remote(shared, s) for s in seeds]"),
     ("wrong", "shared = ray.put(t)\n    return ray.get([mean_of_resample.remote(shared, s + 1) for s in seeds])"),
 ]  # fmt: skip
