@@ -158,7 +158,8 @@ def _command(folder: LabFolder, port: int, dashboard_port: int, n_cpus: int, sto
         f"--dashboard-port={dashboard_port}", f"--object-store-memory={store_bytes}", "--disable-usage-stats",
         # Any free port for workers: Ray's own range, 10002 to 19999, would refuse a head on a port within it.
         "--min-worker-port=0", "--max-worker-port=0", f"--ray-client-server-port={free_port()}",
-        f"--temp-dir={_session(folder)}",
+        # Else every node of this machine would take 52365, and the second one's agent take no jobs.
+        f"--temp-dir={_session(folder)}", f"--dashboard-agent-listen-port={free_port()}",
     ]  # fmt: skip
 
 
