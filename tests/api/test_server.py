@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -169,22 +170,22 @@ def test_the_cluster_is_shown_with_actors_and_tasks_and_an_actor_can_be_killed(c
     assert shown["nodes"][0]["cpus"] == 4.0
     with pytest.raises(UnknownName, match="No actor"):
         client.ask("POST", "/cluster/actors/none/kill")
-    lab.attach()
-    import ray
-
-    @ray.remote(num_cpus=0)
-    class Sitter:
-        def pid(self) -> int:
-            return os.getpid()
-
-    sitter = Sitter.remote()
-    pid = ray.get(sitter.pid.remote())
-    (found,) = [each for each in client.ask("GET", "/cluster")["actors"] if each["pid"] == pid]
-    assert client.ask("POST", f"/cluster/actors/{found['actor']}/kill")["pid"] == pid
-    assert outliving([psutil.Process(pid)] if psutil.pid_exists(pid) else [], 10.0) == []
-    from labkit.parallel.cluster import detach
-
-    detach()
+    program = (  # apart: this process may be attached to another cluster
+        f"import labkit, os, ray, time\nlabkit.start(home={str(lab.folder.root)!r}).attach()\n"
+        "class Sitter:\n    def pid(self): return os.getpid()\n"
+        "sitter = ray.remote(num_cpus=0)(Sitter).remote()\n"
+        "print(ray.get(sitter.pid.remote()), flush=True)\ntime.sleep(100)"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, env=environment) as owner:
+        try:
+            assert owner.stdout is not None
+            pid = int(owner.stdout.readline())
+            (found,) = [each for each in client.ask("GET", "/cluster")["actors"] if each["pid"] == pid]
+            assert client.ask("POST", f"/cluster/actors/{found['actor']}/kill")["pid"] == pid
+            assert outliving([psutil.Process(pid)] if psutil.pid_exists(pid) else [], 10.0) == []
+        finally:
+            owner.kill()
 
 
 def test_only_a_lab_lets_actors_be_killed(lab: Lab) -> None:
