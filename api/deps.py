@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from api.metrics import Meters
     from api.predictor import Predictor
     from api.settings import Settings
-    from api.tokens import Token
 
 
 @dataclasses.dataclass(eq=False)
@@ -62,14 +61,9 @@ def _models(context: ContextDep) -> ModelStore:
     return context.lab.models
 
 
-def _token(request: Request) -> Token:
-    return cast("Token", request.state.token)
-
-
 ContextDep = Annotated[Context, Depends(context_of)]
 RunsDep = Annotated[RunStore, Depends(_runs)]
 ModelsDep = Annotated[ModelStore, Depends(_models)]
-TokenDep = Annotated["Token", Depends(_token)]
 RunId = Annotated[
     str, Path(max_length=64, pattern=r"^[0-9a-f-]+$", description="A run's id, or its beginning.", examples=["2026"])
 ]

@@ -12,6 +12,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from api.problems import Problem
@@ -23,6 +24,7 @@ from labkit.runner import ROOT
 from labkit.store.runs import Run
 
 RETRY_AFTER_S = 30
+HANDED_OVER = timedelta(minutes=1)  # the cluster knows of a job some seconds after its run is on record
 _LOG = logging.getLogger("labkit.api")
 _ENDED = {"FAILED", "STOPPED", "SUCCEEDED"}
 
@@ -81,7 +83,7 @@ class Jobs:
         """Mark runs whose process or job is gone, each with its reason."""
         self._lab.runs.reconcile()
         for run in self._lab.runs.list(status="waiting", limit=1000):
-            reason = self._reason(run.id)
+            reason = self._reason(run)
             if reason is not None and self._lab.runs.get(run.id).status == "waiting":
                 self._lab.runs.update(run.id, status="failed", error=reason)
 
@@ -92,14 +94,17 @@ class Jobs:
         except Exception:
             return ""
 
-    def _reason(self, run_id: str) -> str | None:
+    def _reason(self, run: Run) -> str | None:
         """Return why a waiting run will never begin; None if it may."""
         try:
-            info = self._client().get_job_info(run_id)
+            info = self._client().get_job_info(run.id)
         except ClusterError:
             return "the cluster that should have carried it out has ended"
         except RuntimeError as fault:
-            return "the cluster does not know its job: it was started anew" if "404" in str(fault) else None
+            young = datetime.now(UTC) - datetime.fromisoformat(run.created) < HANDED_OVER
+            return (
+                None if young or "404" not in str(fault) else "the cluster does not know its job: it was started anew"
+            )
         except Exception:  # a cluster that is just slow: it is asked again
             return None
         return f"its job ended before it began: {info.message}" if info.status in _ENDED else None

@@ -9,10 +9,9 @@ from typing import Any
 from fastapi.sse import ServerSentEvent
 
 from api.deps import Context
-from labkit.store.runs import Run
+from labkit.store.runs import ENDED, Run
 
 PERIOD_S = 0.5
-_ENDED = ("finished", "failed", "interrupted")
 
 
 async def every(context: Context, period_s: float) -> AsyncIterator[None]:
@@ -44,7 +43,7 @@ async def run_events(context: Context, run_id: str, after: int) -> AsyncIterator
         if state != told:
             told = state
             yield ServerSentEvent(event="state", id=str(seen), data=state)
-        if run.status in _ENDED:
+        if run.status in ENDED:
             yield ServerSentEvent(event="end", id=str(seen), data={"status": run.status})
             return
 

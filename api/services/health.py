@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -19,6 +20,11 @@ from labkit.parallel.head import find_head
 router = APIRouter(tags=["health"])
 _LEAST_DISK_BYTES = 200_000_000
 _PATIENCE_S = 2.0
+_REASONS = {
+    "database": "the database cannot be read", "cluster": "no Ray cluster answers",
+    "model": "no model is promoted, or it cannot be loaded", "disk": "too little is left, or none can be written",
+}  # fmt: skip
+_LOG = logging.getLogger("labkit.api")
 
 
 class Alive(BaseModel):
@@ -72,17 +78,10 @@ async def _part(context: Context, name: str, ask: Callable[[Context], object]) -
     except TimeoutError:
         reason = f"no answer within {_PATIENCE_S:.0f} s"
     except Exception as fault:
-        reason = _open_words(name, fault)
+        # This is open to everybody, and the error's own words name folders and addresses: they go to the log.
+        _LOG.warning("%s is not ready: %s", name, fault)
+        reason = _REASONS[name]
     return Part(name=name, ready=reason is None, latency_ms=1e3 * (time.perf_counter() - begun), reason=reason)
-
-
-def _open_words(name: str, fault: Exception) -> str:
-    """Return a reason that everybody may read: this is open, and messages name folders and addresses."""
-    reasons = {
-        "database": "the database cannot be read", "cluster": "no Ray cluster answers",
-        "model": "no model is promoted, or it cannot be loaded", "disk": "too little is left, or none can be written",
-    }  # fmt: skip
-    return reasons[name] + (" (busy)" if isinstance(fault, TimeoutError) else "")
 
 
 def _cluster(context: Context) -> None:

@@ -21,7 +21,7 @@ from labkit.store.artefacts import Artefacts, digest_of
 from labkit.store.database import CheckpointRow, EventRow, RunRow, now, open_database, reading, writing
 
 STATUSES = ("waiting", "running", "finished", "failed", "interrupted")
-_ENDED = STATUSES[2:]
+ENDED = STATUSES[2:]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +103,7 @@ class RunStore:
                 raise UnknownName(f"There is no run {run_id!r}. See: labkit runs list")
             for name, value in changes.items():
                 setattr(row, name, value)
-            if changes.get("status") in _ENDED:
+            if changes.get("status") in ENDED:
                 row.finished = now()
             elif changes.get("status") == "running":
                 row.finished, row.error, row.owner = None, None, _me()
@@ -114,7 +114,7 @@ class RunStore:
         try:
             yield
         except BaseException as fault:
-            if self.get(run_id).status not in _ENDED:
+            if self.get(run_id).status not in ENDED:
                 status = "failed" if isinstance(fault, Exception) else "interrupted"
                 self.update(run_id, status=status, error=str(fault) or type(fault).__name__)
             raise
@@ -218,10 +218,8 @@ class RunCheckpoint:
 
 def _me() -> dict[str, Any]:
     """Return what tells this process from any other, of this host and of those that share a database with it."""
-    name = hashlib.sha256(platform.node().encode()).hexdigest()[
-        :12
-    ]  # records may be shown to others: not the name itself
-    return {"pid": os.getpid(), "created": psutil.Process().create_time(), "host": name}
+    name = hashlib.sha256(platform.node().encode()).hexdigest()  # others may see a record: not the name itself
+    return {"pid": os.getpid(), "created": psutil.Process().create_time(), "host": name[:12]}
 
 
 def _new_id() -> str:

@@ -131,6 +131,21 @@ def test_a_cluster_that_is_slow_does_not_end_what_waits(
     assert lab.runs.get(waiting.id).status == "failed"
 
 
+def test_a_run_that_is_just_being_handed_over_is_not_given_up(
+    client: TestClient, lab: Lab, waiting: Run, monkeypatch
+) -> None:
+    class Unknowing:
+        def get_job_info(self, _: str) -> None:
+            raise RuntimeError("Request failed with status code 404: Job does not exist")
+
+    monkeypatch.setattr(client.app.state.context.jobs, "_client", Unknowing)
+    client.app.state.context.jobs.reconcile()
+    assert lab.runs.get(waiting.id).status == "waiting"
+    lab.runs.update(waiting.id, created="2026-01-01T00:00:00.000+00:00")
+    client.app.state.context.jobs.reconcile()
+    assert lab.runs.get(waiting.id).status == "failed"
+
+
 def test_a_run_that_waits_can_be_cancelled(client: TestClient, lab: Lab, waiting: Run) -> None:
     answer = client.delete(f"/train/{waiting.id}").json()
     assert answer["status"] == "interrupted" and answer["error"] == "cancelled while it waited"

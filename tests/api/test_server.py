@@ -23,7 +23,7 @@ import labkit
 from labkit.errors import UnknownName
 from labkit.lab import Lab
 from labkit.parallel.head import start_head, stop_head
-from labkit.parallel.service import free_port, outliving
+from labkit.parallel.service import die_with_parent, free_port, outliving
 from tests.cli.conftest import LABKIT, shell_at
 
 SMALL = {"days": 12, "recipes": ["hgb-small", "logistic-numeric"]}
@@ -37,7 +37,7 @@ class Served:
         environment = shell_at(home).environment
         self.popen = subprocess.Popen(
             [LABKIT, "serve", "--port", str(self.port), "--url-file", str(self.file), *options], env=environment,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=die_with_parent,
         )  # fmt: skip
         until = time.monotonic() + 60
         while not self.is_up():
