@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
@@ -23,10 +24,11 @@ from api.services import benchmark, health, metrics, prediction, runs, training
 from api.settings import Settings
 from api.tokens import TokenStore
 from labkit.lab import Lab
-from labkit.store.database import open_database
+from labkit.store.database import hasty, open_database
 
 _LOG = logging.getLogger("labkit.api")
 _RECONCILE_S, _FLUSH_S = 5.0, 1.0
+_DATABASE_S = 3  # how long a request may wait for a database that somebody holds
 _DESCRIPTION = (
     "Predictions, trainings, benchmarks and metrics of a labkit lab. Errors are problem+json. Send a token as"
     " `Authorization: Bearer`; `labkit token new` makes one."
@@ -41,11 +43,12 @@ def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> Fas
     cookie : str
         Name of the cookie that a browser's token is kept in.
     """
-    engine = open_database(lab.settings.database or lab.folder.database_url)
+    told, url = lab.settings, hasty(lab.settings.database or lab.folder.database_url, _DATABASE_S)
+    lab, engine = Lab(dataclasses.replace(told, database=url)), open_database(url)
     meters, stopping = Meters(), asyncio.Event()
     context = Context(
         lab=lab, settings=settings, meters=meters, predictor=Predictor(lab.models),
-        history=History(engine, settings.history), jobs=Jobs(lab, settings.queue), stopping=stopping,
+        history=History(engine, settings.history), jobs=Jobs(lab, settings.queue, told), stopping=stopping,
     )  # fmt: skip
 
     @contextlib.asynccontextmanager

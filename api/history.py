@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Engine, delete, func, insert, select
 
+from labkit.errors import LabError
 from labkit.store.database import PredictionRow, now, reading, writing
 
 
@@ -33,7 +34,7 @@ class History:
         self._fresh.extend((model, at, flight, value) for flight, value in zip(flights, probabilities, strict=True))
 
     def flush(self) -> None:
-        """Keep what is fresh, and forget what is beyond the limit."""
+        """Keep what is fresh, and forget what is beyond the limit; what cannot be kept now is kept the next time."""
         fresh = [self._fresh.popleft() for _ in range(len(self._fresh))]
         if not fresh:
             return
@@ -41,10 +42,15 @@ class History:
             {"model": model, "created": at, "flight": _plain(flight), "probability": value}
             for model, at, flight, value in fresh
         ]
-        with writing(self._engine) as session:
-            session.execute(insert(PredictionRow), rows)
-            newest = session.scalar(select(func.max(PredictionRow.id))) or 0
-            session.execute(delete(PredictionRow).where(PredictionRow.id <= newest - self._most))
+        try:
+            with writing(self._engine) as session:
+                session.execute(insert(PredictionRow), rows)
+                newest = session.scalar(select(func.max(PredictionRow.id))) or 0
+                session.execute(delete(PredictionRow).where(PredictionRow.id <= newest - self._most))
+        except LabError:
+            room = self._most - len(self._fresh)
+            self._fresh.extendleft(reversed(fresh[-room:] if room > 0 else []))
+            raise
 
     def list(self, limit: int) -> list[dict[str, Any]]:
         """Return the last predictions, the newest first."""

@@ -7,10 +7,11 @@ import contextlib
 import functools
 import logging
 import os
+import queue
 import signal
 import threading
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from typing import Any, ParamSpec, TypeVar, cast
 
 from labkit import host
 from labkit.errors import ClusterError
@@ -20,6 +21,9 @@ from labkit.parallel.pinning import ONE_THREAD
 from labkit.parallel.service import answers
 
 NAMESPACE = "labkit"
+P = ParamSpec("P")
+T = TypeVar("T")
+_PATIENCE_S = 3.0
 _MAX_TASKS = 10_000  # more than that Ray's State API does not tell
 
 
@@ -57,7 +61,7 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
     # Our own head's workers have one thread from the start; another cluster's get it with each actor, which is slower.
     head = find_head(folder)
     pinned = {} if head is not None and head.address == address else {"env_vars": dict(ONE_THREAD)}
-    _set_environment(folder)
+    set_environment(folder)
     import ray
 
     if ray.is_initialized():
@@ -76,7 +80,8 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
     return address
 
 
-def _set_environment(folder: LabFolder) -> None:
+def set_environment(folder: LabFolder) -> None:
+    """Give this process what it needs to speak with the lab's cluster."""
     for name, value in ray_environment(folder).items():
         os.environ.setdefault(name, value)
     import ray
@@ -159,14 +164,8 @@ def status(folder: LabFolder, address: str | None = None) -> dict[str, Any] | No
     address = address or (head.address if head else None)
     try:
         check_answers(address or "")
-        state = _state(folder, str(address))
-        from ray.util.state import list_tasks
-
-        alive = [node for node in state.node_table() if node["Alive"]]
-        free = state.available_resources_per_node()
-        filters: Any = [("state", "=", "RUNNING")]
-        tasks = list_tasks(address=address, filters=filters, limit=_MAX_TASKS, raise_on_missing_output=False)
-    except Exception:  # a cluster that just ends has many ways of saying so
+        alive, free, tasks = within(_PATIENCE_S, _look, folder, str(address))
+    except ClusterError:
         return None
     found = []
     for node in alive:
@@ -189,10 +188,10 @@ def actors(folder: LabFolder, address: str | None = None) -> list[dict[str, Any]
     head = find_head(folder)
     address = address or (head.address if head else None)
     check_answers(address or "")
-    _set_environment(folder)
+    set_environment(folder)
     from ray.util.state import list_actors
 
-    found = list_actors(address=address, limit=_MAX_TASKS, raise_on_missing_output=False)
+    found = within(_PATIENCE_S, list_actors, address=address, limit=_MAX_TASKS, raise_on_missing_output=False)
     return [
         {"actor": at.actor_id, "name": at.class_name, "pid": at.pid, "node": (at.node_id or "")[:8], "state": at.state}
         for at in found
@@ -200,10 +199,52 @@ def actors(folder: LabFolder, address: str | None = None) -> list[dict[str, Any]
     ]
 
 
+def within(timeout_s: float, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Ask a cluster something, and give up when it does not answer: a head that just ends may leave a question open.
+
+    Raises
+    ------
+    ClusterError
+        If there is no answer within `timeout_s` seconds, or the question fails.
+    """
+    answer: queue.SimpleQueue[tuple[T | None, Exception | None]] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            answer.put((ask(*args, **kwargs), None))
+        except Exception as fault:  # a cluster that just ends has many ways of saying so
+            answer.put((None, fault))
+
+    threading.Thread(target=run, daemon=True).start()  # nothing waits for it, the end of this process neither
+    try:
+        found, fault = answer.get(timeout=timeout_s)
+    except queue.Empty:
+        raise ClusterError(f"The Ray cluster did not answer within {timeout_s:g} s.") from None
+    if fault is not None:
+        raise ClusterError(f"The Ray cluster could not answer: {fault}") from fault
+    return cast(T, found)
+
+
+def _look(folder: LabFolder, address: str) -> tuple[list[dict[str, Any]], dict[str, Any], list[Any]]:
+    state = _state(folder, address)
+    from ray.util.state import list_tasks
+
+    try:
+        alive = [node for node in state.node_table() if node["Alive"]]
+        free = state.available_resources_per_node()
+    except Exception:
+        _state.cache_clear()  # the next question goes to whoever listens there then
+        raise
+    filters: Any = [("state", "=", "RUNNING")]
+    return alive, free, list_tasks(address=address, filters=filters, limit=_MAX_TASKS, raise_on_missing_output=False)
+
+
 @functools.cache
 def _state(folder: LabFolder, address: str) -> Any:
     """Return Ray's own view of a cluster, read from its head."""
-    _set_environment(folder)
+    # Ray ends a process whose question has waited for a lost head for a minute; this one lives on without a cluster.
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "1000000")
+    set_environment(folder)
     import ray
     from ray._private.state import GlobalState
 

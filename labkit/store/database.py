@@ -20,7 +20,7 @@ from labkit.errors import Busy, InvalidArgument, StorageError, UnknownName
 HEAD = "0003"  # the newest of migrations/versions, so that opening a database of this schema need not import Alembic
 _BUSY_S = 30
 _DRIVERS: dict[str, tuple[str, dict[str, Any]]] = {  # with what each is told, in seconds, where the URL does not say
-    "sqlite": ("sqlite", {}),
+    "sqlite": ("sqlite", {"timeout": str(_BUSY_S)}),
     "postgresql": ("postgresql+psycopg", {"connect_timeout": "10", "options": f"-c lock_timeout={_BUSY_S}s"}),
 }
 # Wait for the lock at the beginning of what writes, not in the middle; the number stands for labkit.
@@ -150,7 +150,7 @@ def open_database(url: str) -> Engine:
         if "@" in (parsed.host or ""):
             raise ValueError("a part of the password is taken for the host")
         parsed = parsed.set(drivername=driver, query={**defaults, **parsed.query})
-        engine = create_engine(parsed, json_serializer=to_json, pool_pre_ping=True)
+        engine = create_engine(parsed, json_serializer=to_json, pool_pre_ping=True, max_overflow=-1)
     except (ArgumentError, KeyError, ValueError):
         raise InvalidArgument(
             f"{_shown(url)!r} is no database that labkit can open; sqlite:///lab.db and postgresql://me@localhost/lab"
@@ -169,6 +169,16 @@ def open_database(url: str) -> Engine:
             connection.rollback()
             _make_current(connection)
     return engine
+
+
+def hasty(url: str, wait_s: int) -> str:
+    """Return a database's URL with which nobody waits longer for a lock or a connection than so many seconds."""
+    found = make_url(url)
+    if found.get_backend_name() == "sqlite":
+        waits = {"timeout": str(wait_s)}
+    else:
+        waits = {"connect_timeout": str(wait_s), "options": f"-c lock_timeout={wait_s}s"}
+    return found.set(query={**waits, **found.query}).render_as_string(hide_password=False)
 
 
 def _version(connection: Connection, table: str) -> str | None:
@@ -223,7 +233,7 @@ def told_clearly(url: str) -> Iterator[None]:
     except DBAPIError as fault:
         shown, reason = _shown(url), " ".join(str(fault.orig).split())
         if "locked" in reason or getattr(fault.orig, "sqlstate", None) in _WAITED_IN_VAIN:
-            raise Busy(f"Another process has held the database {shown} for over {_BUSY_S} s: end it.") from fault
+            raise Busy(f"Another process has held the database {shown} for too long: end it.") from fault
         hint = "Correct its permissions, or set LABKIT_HOME to a folder of yours."
         if not shown.startswith("sqlite"):
             hint = "Start its server, make the database (createdb), or correct LABKIT_DATABASE_URL."
@@ -273,5 +283,5 @@ def _make_folder(folder: Path) -> None:
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # transactions begin where we say so
-    for pragma in (f"busy_timeout={_BUSY_S * 1000}", "journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL"):
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {pragma}")

@@ -23,39 +23,11 @@ import labkit
 from labkit.errors import UnknownName
 from labkit.lab import Lab
 from labkit.parallel.head import start_head, stop_head
-from labkit.parallel.service import die_with_parent, free_port, outliving
-from tests.cli.conftest import LABKIT, shell_at
+from labkit.parallel.service import free_port, outliving
+from tests.api.served import Served
+from tests.cli.conftest import shell_at
 
 SMALL = {"days": 12, "recipes": ["hgb-small", "logistic-numeric"]}
-
-
-class Served:
-    """A running `labkit serve`."""
-
-    def __init__(self, home: Path, *options: str) -> None:
-        self.port, self.file = free_port(), home / "url"
-        environment = shell_at(home).environment
-        self.popen = subprocess.Popen(
-            [LABKIT, "serve", "--port", str(self.port), "--url-file", str(self.file), *options], env=environment,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=die_with_parent,
-        )  # fmt: skip
-        until = time.monotonic() + 60
-        while not self.is_up():
-            assert self.popen.poll() is None and time.monotonic() < until, self.popen.communicate()[0]
-            time.sleep(0.05)
-        self.url = self.file.read_text().strip()
-
-    def is_up(self) -> bool:
-        try:
-            return httpx.get(f"http://127.0.0.1:{self.port}/health").status_code == 200
-        except httpx.TransportError:
-            return False
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        if self.popen.poll() is None:
-            self.popen.send_signal(number)
-        self.popen.communicate(timeout=30)
-        return self.popen.returncode
 
 
 @pytest.fixture(scope="module")

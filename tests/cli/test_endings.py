@@ -85,8 +85,18 @@ def lab(labkit: Shell, with_a_model: Path, request: pytest.FixtureRequest) -> It
     followed.popen.stdout.close()
 
 
+def assert_gone(family: list[psutil.Process], timeout_s: float) -> None:
+    """Check that processes have ended; of one that has not, say what it is."""
+    left = outliving(family, timeout_s)
+    said = []
+    for process in left:
+        with contextlib.suppress(psutil.Error):
+            said.append(" ".join(process.cmdline()))
+    assert not said, "\n".join(said)
+
+
 def assert_nothing_is_left(lab: Followed, home: Path) -> None:
-    assert outliving(lab.family, 10.0) == []
+    assert_gone(lab.family, 10.0)
     assert not any(answers("127.0.0.1", port) for port in lab.ports)
     assert list(home.rglob(".labkit-*.part")) == []
     assert not (home / "head.json").exists()
@@ -111,7 +121,7 @@ def test_sigterm_ends_everything_too(labkit: Shell, lab: Followed) -> None:
 def test_a_killed_lab_takes_jupyter_and_ray_with_it(labkit: Shell, lab: Followed) -> None:
     lab.wait_for(PHASES["training"])
     assert lab.end(signal.SIGKILL) == -signal.SIGKILL
-    assert outliving(lab.family, 20.0) == []
+    assert_gone(lab.family, 20.0)
     assert {run["status"] for run in labkit.json("runs", "list")} <= {"interrupted"}
 
 

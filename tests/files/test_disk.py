@@ -14,11 +14,11 @@ def _unshared(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-def _may_unshare() -> bool:
+def may_unshare() -> bool:
     return bool(shutil.which("unshare")) and _unshared("mount -t tmpfs none /mnt").returncode == 0
 
 
-pytestmark = pytest.mark.skipif(not _may_unshare(), reason="needs unshare: mounts of one's own (see user namespaces)")
+pytestmark = pytest.mark.skipif(not may_unshare(), reason="needs unshare: mounts of one's own (see user namespaces)")
 
 FULL = 'mount -t tmpfs -o size=1m lab "$1" && exec "$2" -W error -c "$3" "$1"'
 READ_ONLY = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" && exec "$2" -W error -c "$3" "$1"'

@@ -6,6 +6,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +17,7 @@ import pytest
 from labkit.errors import ClusterError, LabError, PortInUse
 from labkit.files.folder import LabFolder
 from labkit.parallel import head
-from labkit.parallel.cluster import attach, nodes
+from labkit.parallel.cluster import attach, nodes, within
 from labkit.parallel.head import Head, find_head, start_head, token
 from labkit.parallel.service import check_port, end_service, free_port, log_tail, outliving, start_service
 
@@ -192,3 +194,24 @@ def test_ray_is_started_by_a_path_without_spaces_whatever_the_clone_is_called(la
         assert " " not in subprocess.run([python, "-c", program], capture_output=True, text=True, check=True).stdout
     finally:
         head.stop_head(lab_folder)
+
+
+def test_who_asks_a_cluster_that_does_not_answer_is_told(lab_folder: LabFolder) -> None:
+    never = threading.Event()
+    begun = time.monotonic()
+    with pytest.raises(ClusterError, match=r"did not answer within"):
+        within(0.2, never.wait)
+    assert time.monotonic() - begun < 5.0
+    with pytest.raises(ClusterError, match="could not answer: no such thing"):
+        within(5.0, _fail)
+    assert within(5.0, max, 1, 2) == 2
+
+
+def _fail() -> None:
+    raise RuntimeError("no such thing")
+
+
+def test_what_each_process_of_ray_imports_holds_no_grammar_to_be_compiled() -> None:
+    # jsonschema 4.25 and newer make Lark compile that of RFC 3987: two thirds of the time of importing Ray.
+    program = "import ray, sys; print([name for name in ('lark', 'rfc3987_syntax') if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True).strip() == "[]"

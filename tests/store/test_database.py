@@ -8,8 +8,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from labkit.errors import Busy, InvalidArgument, StorageError
-from labkit.store import database
-from labkit.store.database import RunRow, open_database, reading, writing
+from labkit.store.database import RunRow, hasty, open_database, reading, writing
 from labkit.store.runs import RunStore
 
 
@@ -68,10 +67,9 @@ def test_several_processes_open_a_new_database_and_write_at_once(database_url, t
     assert len(RunStore(database_url, str(tmp_path)).list(status="finished", limit=100)) == 30
 
 
-def test_one_writes_at_a_time_and_who_waited_too_long_is_told(database_url, monkeypatch):
-    monkeypatch.setattr(database, "_BUSY_S", 0.1)
-    impatient = database_url + ("&options=-c%20lock_timeout%3D100" if "host=" in database_url else "")
-    with writing(open_database(database_url)), pytest.raises(Busy, match="end it"), writing(open_database(impatient)):
+def test_one_writes_at_a_time_and_who_waited_too_long_is_told(database_url):
+    impatient = open_database(hasty(database_url, 1))
+    with writing(open_database(database_url)), pytest.raises(Busy, match="end it"), writing(impatient):
         pass
 
 
