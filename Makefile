@@ -10,23 +10,27 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab bench test check test-python bench-engines bench-latency api-docs format notebooks lock system-deps clean install install-dev \
+.PHONY: help lab bench test check test-python test-frontend bench-engines bench-latency bench-serving api-docs frontend format notebooks lock system-deps clean install install-dev \
         check-format check-lint check-types check-imports check-notebooks check-project
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
-lab: install ## set everything up, open JupyterLab, measure the first speedup table
+lab: install frontend ## set everything up, open JupyterLab, measure the first speedup table
 	@exec .venv/bin/labkit lab
 
 bench: install ## measure the full speedup table and print it
 	@exec .venv/bin/labkit bench $(BENCH)
 
-test: check test-python ## set everything up, then all checks and tests
+test: check test-frontend test-python ## set everything up, then all checks and tests
 
 check: check-format check-lint check-types check-imports check-notebooks check-project ## format, lint, types, imports, notebooks, locks
 
-test-python: install-dev ## the tests; PYTEST="-k shard" picks some
+test-frontend: install-dev ## types, lint and unit tests of the dashboard
+	@$(PYTHON) setup/frontend.py check
+	@$(PYTHON) setup/frontend.py test
+
+test-python: install-dev frontend ## the tests; PYTEST="-k shard" picks some
 	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 bench-engines: install-dev ## measure all engines side by side, with the hardware limit
@@ -35,8 +39,15 @@ bench-engines: install-dev ## measure all engines side by side, with the hardwar
 bench-latency: install-dev ## measure work that waits for a late store, at 8 workers
 	@.venv/bin/python -m tests.benchmarks.latency
 
-api-docs: install-dev ## write docs/api.md from the services' OpenAPI file
+bench-serving: install-dev ## measure the services under load, beside others
+	@.venv/bin/python -m tests.benchmarks.serving
+
+api-docs: install-dev ## write docs/api.md, the OpenAPI file and the dashboard's client
 	@.venv/bin/python -m api.docs
+	@$(PYTHON) setup/frontend.py types
+
+frontend: install ## build the dashboard
+	@$(PYTHON) setup/frontend.py build
 
 format: install-dev ## format the code and mend what lint can mend
 	@.venv/bin/python -m ruff format
@@ -47,6 +58,7 @@ notebooks: install-dev ## build the notebooks of each language from their source
 
 lock: install-dev ## resolve pyproject.toml into locks/; LOCK=--upgrade takes newer versions
 	@$(COMPILE) --group setup -o locks/uv.txt
+	@$(COMPILE) --group node -o locks/node.txt
 	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra s3 --extra dev -o locks/dev.txt
 	@$(COMPILE) pyproject.toml --extra engines --constraints locks/dev.txt -o locks/lab.txt
 
@@ -54,7 +66,7 @@ system-deps: ## install the system packages of the tests (Debian, Ubuntu)
 	@sh setup/system-deps.sh
 
 clean: ## remove .venv and caches; `labkit clean` removes the lab's data
-	@rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	@rm -rf .venv frontend/node_modules frontend/dist build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 install:

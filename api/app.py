@@ -11,7 +11,9 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import docs, problems
 from api.deps import Context
@@ -24,9 +26,11 @@ from api.services import benchmark, health, metrics, prediction, runs, training
 from api.settings import Settings
 from api.tokens import TokenStore
 from labkit.lab import Lab
+from labkit.runner import ROOT
 from labkit.store.database import hasty, open_database
 
 _LOG = logging.getLogger("labkit.api")
+PAGES = ROOT / "frontend" / "dist"
 _RECONCILE_S, _FLUSH_S = 5.0, 1.0
 _DATABASE_S = 3  # how long a request may wait for a database that somebody holds
 _DESCRIPTION = (
@@ -35,7 +39,25 @@ _DESCRIPTION = (
 )
 
 
-def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> FastAPI:
+class Services(FastAPI):
+    """An application behind its guard: what that refuses, or answers by itself, costs little."""
+
+    guarded: ASGIApp
+
+    async def unguarded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer whoever asks."""
+        try:
+            await super().__call__(scope, receive, send)
+        except Exception as fault:
+            if not problems.has_left(fault):
+                raise
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer whom the guard lets pass."""
+        await self.guarded(scope, receive, send)
+
+
+def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> Services:
     """Return the application of a lab, with the services that its settings name.
 
     Parameters
@@ -65,11 +87,13 @@ def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> Fas
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.to_thread(context.history.flush)
 
-    app = FastAPI(
+    app = Services(
         title="labkit", version="0.1.0", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None,
         openapi_url="/openapi.json", docs_url=None,
     )  # fmt: skip
     app.state.context = context
+    described = app.openapi
+    app.openapi = lambda: docs.with_examples(described())  # type: ignore[method-assign]
     routers = {
         "health": (health.router,), "prediction": (prediction.router,), "training": (training.router,),
         "benchmark": (benchmark.router,), "metrics": (metrics.router,),
@@ -82,15 +106,22 @@ def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> Fas
     if settings.lab_mode and "metrics" in settings.services:
         app.include_router(metrics.laboratory)
     app.add_api_route("/docs", _page_of_docs, include_in_schema=False)
-    app.add_api_route("/", _to_docs, include_in_schema=False)
+    if (PAGES / "index.html").exists():
+        app.mount("/assets", StaticFiles(directory=PAGES / "assets"))
+        app.add_api_route("/", _pages, include_in_schema=False)
+    else:
+        app.add_api_route("/", _to_docs, include_in_schema=False)
     problems.add_handlers(app)
     if settings.origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=list(settings.origins), allow_credentials=True,
             allow_methods=["GET", "POST", "DELETE"], allow_headers=["authorization", "content-type", "last-event-id"],
         )  # fmt: skip
-    app.add_middleware(
-        Guard, settings=settings, tokens=TokenStore(engine), needs=scope_of, cookie=cookie, count=meters.answered
+    behind: ASGIApp = app.unguarded
+    if "prediction" in settings.services and not settings.origins:  # answers to other origins need FastAPI's headers
+        behind = prediction.PlainPredictions(behind, context)
+    app.guarded = Guard(
+        behind, settings=settings, tokens=TokenStore(engine), needs=scope_of, cookie=cookie, count=meters.answered
     )
     return app
 
@@ -107,8 +138,13 @@ def _page_of_docs(request: Request) -> HTMLResponse:
     return HTMLResponse(docs.to_html(request.app.openapi()))
 
 
+def _pages() -> FileResponse:
+    """Show the dashboard."""
+    return FileResponse(PAGES / "index.html")
+
+
 def _to_docs() -> RedirectResponse:
-    """Lead whoever opens the server's address to the reference."""
+    """Lead whoever opens the server's address to the reference, where no dashboard was built."""
     return RedirectResponse("/docs")
 
 
@@ -120,7 +156,7 @@ def _background(context: Context) -> list[Coroutine[Any, Any, None]]:
     if "prediction" in context.settings.services:
         work.append(_again("history", context.history.flush, _FLUSH_S))
     if "metrics" in context.settings.services:
-        work.append(metrics.watch_cluster(context))
+        work += [metrics.watch_cluster(context), metrics.watch(context)]
     return work
 
 

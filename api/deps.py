@@ -33,6 +33,7 @@ class Context:
     jobs: Jobs
     stopping: asyncio.Event
     cluster_state: dict[str, Any] | None = None
+    sample: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 class Problem(BaseModel):
@@ -48,16 +49,16 @@ class Problem(BaseModel):
     field: str | None = Field(None, description="What in the request is at fault.")
 
 
-def context_of(request: Request) -> Context:
+async def context_of(request: Request) -> Context:
     """Return what the server holds."""
     return cast(Context, request.app.state.context)
 
 
-def _runs(context: ContextDep) -> RunStore:
+async def _runs(context: ContextDep) -> RunStore:
     return context.lab.runs
 
 
-def _models(context: ContextDep) -> ModelStore:
+async def _models(context: ContextDep) -> ModelStore:
     return context.lab.models
 
 

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from api.problems import problems_table
 
 _METHODS = ("get", "post", "delete")
+
+
+@functools.cache
+def answers() -> dict[str, Any]:
+    """Return an answer of each route, such as "GET /models": real ones of a small lab, long lists cut short."""
+    return dict(json.loads(Path(__file__).with_name("answers.json").read_text("utf-8")))
+
+
+def with_examples(spec: dict[str, Any]) -> dict[str, Any]:
+    """Give each operation of an OpenAPI file the example of its answer."""
+    for path, methods in spec["paths"].items():
+        for method, operation in methods.items():
+            example = answers().get(f"{method.upper()} {path}")
+            for status, answer in operation["responses"].items():
+                for media in answer.get("content", {}).values() if status.startswith("2") and example else ():
+                    media["example"] = example
+    return spec
 
 
 def to_markdown(spec: Mapping[str, Any]) -> str:
@@ -27,9 +46,8 @@ def to_html(spec: Mapping[str, Any]) -> str:
     import mistune
 
     style = "body{font:15px/1.5 sans-serif;max-width:60em;margin:2em auto;padding:0 1em}pre,code{background:#f4f4f4}"
-    style += (
-        "pre{padding:.7em;overflow:auto}table{border-collapse:collapse}td,th{border:1px solid #ddd;padding:.3em .6em}"
-    )
+    style += "pre{padding:.7em;white-space:pre-wrap;overflow-wrap:anywhere}"
+    style += "table{border-collapse:collapse}td,th{border:1px solid #ddd;padding:.3em .6em}"
     body = mistune.create_markdown(plugins=["table"])(to_markdown(spec))
     title = '<!doctype html><html lang="en"><meta charset="utf-8"><title>labkit: the services</title>'
     return f'{title}<meta name="viewport" content="width=device-width"><style>{style}</style><main>{body}</main>'
@@ -69,10 +87,18 @@ def _operation(spec: Mapping[str, Any], path: str, method: str, operation: Mappi
     yield from ("", "```")
     yield from curl(path, method, example)
     yield "```"
-    answers = ", ".join(
+    shown = answers().get(f"{method.upper()} {path}")
+    if shown is not None:
+        yield from (
+            "",
+            "```",
+            shown.rstrip() if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False),
+            "```",
+        )
+    told = ", ".join(
         f"{status} {answer['description'].rstrip('.')}" for status, answer in operation["responses"].items()
     )
-    yield from ("", f"Answers: {answers}.")
+    yield from ("", f"Answers: {told}.")
 
 
 def curl(path: str, method: str, example: Any) -> Iterator[str]:
@@ -102,10 +128,15 @@ def example_of(spec: Mapping[str, Any], schema: Mapping[str, Any]) -> Any:
 
 
 def main() -> None:
-    """Write docs/api.md."""
-    from pathlib import Path
+    """Write docs/api.md, and the OpenAPI file that the dashboard's client is made from."""
+    root, spec = Path(__file__).resolve().parents[1], specification()
+    root.joinpath("docs", "api.md").write_text(to_markdown(spec), "utf-8")
+    root.joinpath("frontend", "openapi.json").write_text(to_json(spec), "utf-8")
 
-    Path(__file__).resolve().parents[1].joinpath("docs", "api.md").write_text(to_markdown(specification()), "utf-8")
+
+def to_json(spec: Mapping[str, Any]) -> str:
+    """Return an OpenAPI file as text."""
+    return json.dumps(spec, indent=1, ensure_ascii=False) + "\n"
 
 
 def specification() -> dict[str, Any]:

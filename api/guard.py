@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,12 +25,12 @@ _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"SAMEORIGIN"),
     (b"referrer-policy", b"no-referrer"),
-    (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'"),
 ]
+_ANEW, _KEPT = (b"cache-control", b"no-store"), (b"cache-control", b"private, max-age=31536000, immutable")
 _LOGIN = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>labkit</title>
 <body style="font-family:sans-serif;max-width:30em;margin:4em auto"><h1>labkit</h1>
-<form action="/login"><p><label>Token / Ficha: <input name="token" type="password" autocomplete="off" autofocus></label>
+<form action="login"><p><label>Token / Ficha: <input name="token" type="password" autocomplete="off" autofocus></label>
 <button>OK</button></p></form>
 <p>It is in the address that <code>labkit lab</code> or <code>labkit serve</code> printed; <code>labkit token new</code>
 makes another.</p><p lang="es">Est&aacute; en la direcci&oacute;n que imprimi&oacute; <code>labkit lab</code> o
@@ -75,7 +75,8 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                kept = scope["path"].startswith("/assets/") and status == 200
+                message["headers"] = [*message.get("headers", ()), *_HEADERS, _KEPT if kept else _ANEW]
             await send(message)
 
         self._running += 1
@@ -107,6 +108,10 @@ class Guard:
                 scope.setdefault("state", {})["token"] = token
             receive = self._limited(headers, receive)
         except (Problem, LabError) as fault:
+            a_person = b"text/html" in dict(scope["headers"]).get(b"accept", b"")
+            if a_person and scope["path"] in ("/", "/docs") and isinstance(fault, Problem) and fault.status == 401:
+                await _send(send, 303, b"", [(b"location", b"login")])
+                return None
             await problem_of(fault).response()(scope, receive, send)
             return token
         await self._app(scope, receive, send)
@@ -176,8 +181,9 @@ class Guard:
         if await self._known(given) is None:
             raise Problem(401, "no-token", "This token is not known, expired or revoked.")
         rest = urlencode([(name, value) for name, value in query if name != "token"])
-        path = "/" if scope["path"] == "/login" else "/" + scope["path"].lstrip("/")  # "//x" would be another host
-        place = path + (f"?{rest}" if rest else "")
+        last = "" if scope["path"] == "/login" else scope["path"].rpartition("/")[2]
+        # Relative, so that it holds behind a proxy's path too; "./" keeps "x:y" from being another scheme.
+        place = f"./{quote(last)}" + (f"?{rest}" if rest else "")
         cookie = f"{self._cookie}={given}; HttpOnly; SameSite=Strict; Path=/; Max-Age=2592000"
         if scope.get("scheme") == "https":
             cookie += "; Secure"
@@ -188,9 +194,8 @@ class Guard:
         """Return a `receive` that ends a body beyond the limit, whether or not it said its length."""
         most, seen = self._settings.body_bytes, 0
         told = headers.get(b"content-length", b"0")
-        too_large = Problem(413, "too-large", f"A request may have {most:,} bytes at most.")
         if not told.isdigit() or int(told) > most:
-            raise too_large
+            raise _too_large(most)
         if b"transfer-encoding" not in headers:
             return receive
 
@@ -199,10 +204,14 @@ class Guard:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > most:
-                raise too_large
+                raise _too_large(most)
             return message
 
         return limited
+
+
+def _too_large(most: int) -> Problem:
+    return Problem(413, "too-large", f"A request may have {most:,} bytes at most.")
 
 
 async def _send(send: Send, status: int, body: bytes, headers: list[tuple[bytes, bytes]]) -> None:

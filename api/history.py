@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import collections
 import datetime
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Engine, delete, func, insert, select
 
 from labkit.errors import LabError
-from labkit.store.database import PredictionRow, now, reading, writing
+from labkit.store.database import PredictionRow, reading, writing
+
+A_SECOND = 50  # more than anybody reads; keeping thousands a second would hold up predictions
 
 
 class History:
@@ -26,12 +29,12 @@ class History:
 
     def __init__(self, engine: Engine, most: int) -> None:
         self._engine, self._most = engine, most
-        self._fresh: collections.deque[tuple[str, str, Mapping[str, Any], float]] = collections.deque(maxlen=most)
+        self._fresh: collections.deque[tuple[str, float, Mapping[str, Any], float]] = collections.deque(maxlen=A_SECOND)
 
     def add(self, model: str, flights: Sequence[Mapping[str, Any]], probabilities: Sequence[float]) -> None:
-        """Remember predictions; `flush` keeps them."""
-        at = now()
-        self._fresh.extend((model, at, flight, value) for flight, value in zip(flights, probabilities, strict=True))
+        """Remember predictions; `flush`, called about once a second, keeps the last 50."""
+        at, first = time.time(), zip(flights[:A_SECOND], probabilities[:A_SECOND], strict=True)
+        self._fresh.extend((model, at, flight, value) for flight, value in first)
 
     def flush(self) -> None:
         """Keep what is fresh, and forget what is beyond the limit; what cannot be kept now is kept the next time."""
@@ -39,7 +42,7 @@ class History:
         if not fresh:
             return
         rows = [
-            {"model": model, "created": at, "flight": _plain(flight), "probability": value}
+            {"model": model, "created": _utc(at), "flight": _plain(flight), "probability": value}
             for model, at, flight, value in fresh
         ]
         try:
@@ -48,7 +51,7 @@ class History:
                 newest = session.scalar(select(func.max(PredictionRow.id))) or 0
                 session.execute(delete(PredictionRow).where(PredictionRow.id <= newest - self._most))
         except LabError:
-            room = self._most - len(self._fresh)
+            room = A_SECOND - len(self._fresh)
             self._fresh.extendleft(reversed(fresh[-room:] if room > 0 else []))
             raise
 
@@ -58,6 +61,10 @@ class History:
         names = ("id", "model", "created", "flight", "probability")
         with reading(self._engine) as session:
             return [{name: getattr(row, name) for name in names} for row in session.scalars(query)]
+
+
+def _utc(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).isoformat(timespec="milliseconds")
 
 
 def _plain(flight: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+import anyio
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -93,8 +94,16 @@ def problem_of(fault: Exception) -> Problem:
     for kind in type(fault).__mro__:
         if kind in _STATUS:
             return Problem(*_STATUS[kind], str(fault))
-    _LOG.error("unexpected %s", type(fault).__name__, exc_info=fault)
+    if not has_left(fault):
+        _LOG.error("unexpected %s", type(fault).__name__, exc_info=fault)
     return Problem(500, "unexpected", "The server failed at this; its log says why.")
+
+
+def has_left(fault: BaseException) -> bool:
+    """Tell whether an error is only that a client left in the middle of a stream."""
+    if isinstance(fault, BaseExceptionGroup):
+        return all(map(has_left, fault.exceptions))
+    return isinstance(fault, (anyio.BrokenResourceError, anyio.ClosedResourceError))
 
 
 def problem_of_validation(faults: Sequence[Any]) -> Problem:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import logging.config
+import sys
 from types import FrameType
 from typing import Any
 
@@ -58,6 +59,7 @@ def run(lab: Lab, settings: Settings, host: str, port: int) -> None:
         app, host=host, port=port, loop="uvloop", http=Protocol, log_config=None, access_log=False,
         timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=30, server_header=False, lifespan="on", ws="none",
     )  # fmt: skip
+    sys.setswitchinterval(0.0002)  # what goes on in threads holds up no answer for longer, in seconds
     Server(config, app.state.context.stopping).run()
 
 

@@ -27,6 +27,8 @@ class Settings:
         Web origins beside its own whose pages may ask it (`LABKIT_ORIGINS`), such as `https://lab.example`.
     lab_mode : bool
         Whether it may kill actors, for teaching.
+    jupyter : str or None
+        Address of the JupyterLab beside it (`LABKIT_JUPYTER_URL`), without its token.
     body_bytes, rows : int
         The largest request.
     running : int
@@ -41,6 +43,7 @@ class Settings:
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     lab_mode: bool = False
+    jupyter: str | None = None
     body_bytes: int = 8_000_000
     rows: int = 10_000
     running: int = 1024
@@ -71,10 +74,13 @@ class Settings:
             for origin in origins
             if origin.count("/") != 2 or not origin.startswith(("http://", "https://"))
         ]
+        jupyter = values.get("LABKIT_JUPYTER_URL") or None
+        if jupyter and not jupyter.startswith(("http://", "https://")):
+            faults.append("LABKIT_JUPYTER_URL takes an address such as http://127.0.0.1:8888/")
         if faults:
             raise InvalidArgument("; ".join(faults) + ".")
         chosen = tuple(name for name in SERVICES if name == "health" or not services or name in services)
-        return cls(chosen, hosts, origins, lab_mode)
+        return cls(chosen, hosts, origins, lab_mode, jupyter)
 
 
 def is_loopback(host: str) -> bool:

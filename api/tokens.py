@@ -85,7 +85,7 @@ class TokenStore:
     def recall(self, token: str) -> Token | None:
         """Return a token that was found good a moment ago, without asking the database; None if it must be asked."""
         until, known = self._known.get(_digest(token), (0.0, None))
-        return known if known is not None and time.monotonic() < until and known.is_good() else None
+        return known if time.monotonic() < until else None
 
     def check(self, token: str) -> Token | None:
         """Return what a token is; None if it opens nothing."""
@@ -102,7 +102,11 @@ class TokenStore:
             return None
         if len(self._known) > 1000:
             self._known.clear()
-        self._known[digest] = time.monotonic() + TRUSTED_S, found
+        lasts = TRUSTED_S
+        if found.expires is not None:
+            left = datetime.fromisoformat(found.expires) - datetime.now(UTC)
+            lasts = min(lasts, left.total_seconds())
+        self._known[digest] = time.monotonic() + lasts, found
         return found
 
     def list(self) -> list[Token]:

@@ -17,6 +17,7 @@ from api.streams import last_event, run_events
 from labkit.errors import UnknownName
 from labkit.notebooks import SPEEDUPS, parameters_of, typed
 from labkit.runner import notebook, notebooks
+from labkit.scaling.fits import LawFit
 from labkit.store.runs import Run
 
 router = APIRouter(tags=["benchmark"], responses=PROBLEMS)
@@ -65,6 +66,15 @@ class Laws(BaseModel):
     """What was fitted to a table, by engine."""
 
     laws: dict[str, list[dict[str, Any]]]
+    curves: dict[str, list[Curve]] = Field(description="What each fitted law predicts, to twice the workers measured.")
+
+
+class Curve(BaseModel):
+    """The speedups that a fitted law predicts."""
+
+    law: str
+    n_workers: list[int]
+    speedup: list[float]
 
 
 @router.get("/notebooks")
@@ -133,7 +143,15 @@ def read_table(run: MeasuredDep) -> dict[str, list[dict[str, Any]]]:
 @router.get("/benchmark/{run_id}/laws")
 def read_laws(run: MeasuredDep) -> Laws:
     """Show the laws that were fitted, or how many cores they would need."""
-    return Laws(laws=run.results["laws"])
+    curves = {}
+    for engine, found in run.results["laws"].items():
+        most = max(row["n_workers"] for row in run.results["tables"][engine])
+        counts = list(range(1, min(2 * most, 128) + 1))
+        fits = [LawFit(**law) for law in found if "parameters" in law]
+        curves[engine] = [
+            Curve(law=fit.law, n_workers=counts, speedup=[fit.predict(n) for n in counts]) for fit in fits
+        ]
+    return Laws(laws=run.results["laws"], curves=curves)
 
 
 @router.get("/benchmark/{run_id}/notebook", response_class=Response, responses={200: {"content": {"text/html": {}}}})

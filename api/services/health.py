@@ -1,4 +1,7 @@
-"""Health: whether the server lives, and whether all that it needs is there. Both are open to everybody, states only."""
+"""Health: whether the server lives, and whether all that it needs is there. Both are open to everybody, states only.
+
+And who asks, which needs a token.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
-from api.deps import Context, ContextDep
+from api.deps import PROBLEMS, Context, ContextDep
 from labkit.errors import LabError, NotEnoughDisk
 from labkit.parallel.cluster import check_answers
 from labkit.parallel.head import find_head
@@ -47,6 +50,28 @@ class Readiness(BaseModel):
 
     ready: bool
     parts: list[Part]
+
+
+class Session(BaseModel):
+    """Who asks, and what this server has for them."""
+
+    name: str = Field(description="What the token is for.")
+    scopes: list[str] = Field(description="Of read, predict and operate.")
+    expires: str | None = Field(description="UTC; null for never.")
+    services: list[str]
+    lab_mode: bool = Field(description="Whether actors may be killed.")
+    lang: str
+    jupyter: str | None = Field(description="Where JupyterLab is, if beside this server.")
+
+
+@router.get("/session", responses=PROBLEMS)
+async def read_session(request: Request, context: ContextDep) -> Session:
+    """Say what the token that is sent may do, and which services there are."""
+    token, settings = request.state.token, context.settings
+    return Session(
+        name=token.name, scopes=list(token.scopes), expires=token.expires, services=list(settings.services),
+        lab_mode=settings.lab_mode, lang=context.lab.settings.lang, jupyter=settings.jupyter,
+    )  # fmt: skip
 
 
 @router.get("/health")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import logging
 import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -18,16 +19,19 @@ from pydantic import BaseModel, Field
 
 from api.deps import PROBLEMS, Context, ContextDep
 from api.metrics import host_now
+from api.predictor import settle
 from api.problems import Problem
 from api.streams import every
-from labkit.errors import ClusterError, UnknownName
+from labkit.errors import ClusterError, LabError, UnknownName
 from labkit.parallel.cluster import actors, status
 
 router = APIRouter(tags=["metrics"], responses=PROBLEMS)
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _LINE = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
 _CLUSTER_S = 2.0  # how old the cluster's state in /metrics may be
+SAMPLE_S = 1.0
 _MOST_LINES = 200
+_LOG = logging.getLogger("labkit.api")
 _TASKS = 500
 
 
@@ -75,18 +79,17 @@ class Killed(BaseModel):
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def read_metrics(context: ContextDep) -> Response:
     """Show all meters in Prometheus' text format."""
+    if not context.sample:
+        await _look(context)
     await asyncio.to_thread(_measure, context)
     return Response(generate_latest(context.meters.registry), media_type=CONTENT_TYPE_LATEST)
 
 
 @router.get("/metrics/live", response_class=EventSourceResponse)
 async def follow_metrics(context: ContextDep) -> AsyncIterator[ServerSentEvent]:
-    """Follow host and runs, a `sample` each second."""
-    async for _ in every(context, 1.0):
-        sample = await asyncio.to_thread(host_now, str(context.lab.folder.root))
-        going = await asyncio.to_thread(context.lab.runs.list, None, "running")
-        runs = [{"id": run.id, "kind": run.kind, "progress": run.progress} for run in going]
-        yield ServerSentEvent(event="sample", data={"at": datetime.now(UTC).isoformat(), **sample, "runs": runs})
+    """Follow host, requests, cluster and runs, a `sample` each second."""
+    async for _ in every(context, SAMPLE_S):
+        yield ServerSentEvent(event="sample", data=context.sample or await _look(context))
 
 
 @router.get("/logs", response_class=EventSourceResponse)
@@ -150,7 +153,7 @@ def kill_actor(actor_id: str, context: ContextDep) -> Killed:
 def _measure(context: Context) -> None:
     """Bring up to date what is measured only when somebody asks."""
     meters = context.meters
-    meters.look_at_host(str(context.lab.folder.root))
+    meters.look_at_host(context.sample)
     meters.runs.clear()
     meters.progress.clear()
     for (kind, state), n in collections.Counter(
@@ -172,10 +175,35 @@ def _measure(context: Context) -> None:
             meters.resources.labels(node["node"], resource, "used").set(node[used])
 
 
+async def watch(context: Context) -> None:
+    """Measure once a second, however many follow."""
+    while True:
+        try:
+            await _look(context)
+        except LabError as fault:  # a database that is gone for a while
+            _LOG.warning("sample: %s", fault)
+        await asyncio.sleep(SAMPLE_S)
+
+
+async def _look(context: Context) -> dict[str, Any]:
+    host = await asyncio.to_thread(host_now, str(context.lab.folder.root))
+    going = await asyncio.to_thread(context.lab.runs.list, None, "running")
+    runs = [{"id": run.id, "kind": run.kind, "name": run.name, "progress": run.progress} for run in going]
+    context.sample = {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **host, "requests": context.meters.recent(),
+        "cluster": context.cluster_state, "runs": runs,
+    }  # fmt: skip
+    return context.sample
+
+
 async def watch_cluster(context: Context) -> None:
     """Ask the cluster for its state now and then, since that takes longer than an answer may."""
+    first = True
     while True:
         context.cluster_state = await asyncio.to_thread(status, context.lab.folder, context.lab.settings.ray_address)
+        if first:
+            first = False
+            settle()  # Ray was just imported
         await asyncio.sleep(_CLUSTER_S)
 
 

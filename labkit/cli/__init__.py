@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import signal
 import sys
 
@@ -33,9 +35,17 @@ def main() -> None:
         sys.exit(fault.exit_status)
     except (KeyboardInterrupt, typer.Abort):
         errors.print("labkit: ended.", highlight=False)
-        sys.exit(INTERRUPTED)
+        _leave(INTERRUPTED)
     except Exception as fault:
         if not isinstance(getattr(fault, "exit_code", None), int):
             raise
         fault.show()  # type: ignore[attr-defined]  # what Typer could not read, in its own words
         sys.exit(fault.exit_code)  # type: ignore[attr-defined]
+
+
+def _leave(status: int) -> None:
+    """End without taking the interpreter apart: threads of Ray may crash in that. What is due at the end is done."""
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -70,7 +70,7 @@ def lab(
         ending.append(lambda: end_service(process))
         console.print(f"JupyterLab: {address}", highlight=False, soft_wrap=True)
         with progress("Services"):
-            services, url = start_services(opened, api_port)
+            services, url = start_services(opened, api_port, jupyter=f"http://{LOOPBACK}:{port}/")
         ending.append(lambda: end_service(services))
         console.print(f"Services: {url}", highlight=False, soft_wrap=True)
         _ensure_model(opened, days)
@@ -115,7 +115,7 @@ def start_jupyter(opened: Lab, port: int, browser: bool, root: Path = ROOT) -> t
     return process, f"http://{LOOPBACK}:{port}{place}?token={token}"
 
 
-def start_services(opened: Lab, port: int) -> tuple[psutil.Process, str]:
+def start_services(opened: Lab, port: int, jupyter: str) -> tuple[psutil.Process, str]:
     """Start the services beside a lesson; return their process and their address."""
     file = opened.folder.root / "services-address"
     file.unlink(missing_ok=True)
@@ -123,7 +123,7 @@ def start_services(opened: Lab, port: int) -> tuple[psutil.Process, str]:
     process = start_service(
         command, log=opened.folder.logs / "services.log", ready=lambda: file.exists() and answers(LOOPBACK, port),
         timeout_s=_JUPYTER_TIMEOUT_S, name="The services", with_parent=True,
-        environment={"LABKIT_HOME": str(opened.settings.home)},
+        environment={"LABKIT_HOME": str(opened.settings.home), "LABKIT_JUPYTER_URL": jupyter},
     )  # fmt: skip
     return process, file.read_text().strip()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import zipfile
-from datetime import date
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +71,35 @@ def load_flights(days: int | None = None) -> pl.DataFrame:
 def count_cancelled(days: int | None = None) -> int:
     """Count the flights of the same days that `load_flights` leaves out, cancelled or diverted."""
     return _source(days)["arr_delay"].null_count()
+
+
+def names() -> dict[str, dict[str, str]]:
+    """Return the names of `carriers` by code, and of the `airports` that the flights go to or come from."""
+    carriers = dict(_table("airlines.csv").iter_rows())
+    met = _source(None).select("origin", "dest")
+    codes = sorted({*met["origin"].unique(), *met["dest"].unique()})
+    known = dict(_table("airports.csv").select("faa", "name").iter_rows())
+    return {"carriers": carriers, "airports": {code: known.get(code, code) for code in codes}}
+
+
+def weather_before(origin: str, day: date, clock: int) -> dict[str, float]:
+    """Return the weather that a prediction may know: of the hour before the flight's own, without what is missing.
+
+    Parameters
+    ----------
+    origin : str
+        An airport of New York.
+    day : date
+        Of 2013.
+    clock : int
+        Scheduled time of departure, local (HHMM).
+    """
+    hour = datetime(day.year, day.month, day.day, clock // 100 % 24) - timedelta(hours=1)
+    at = {"origin": origin, "year": hour.year, "month": hour.month, "day": hour.day, "hour": hour.hour}
+    found = _table("weather.csv").filter(pl.all_horizontal(pl.col(name) == value for name, value in at.items()))
+    row = next(found.drop(*at, "time_hour").iter_rows(named=True), {})
+    slip = (row.get("wind_speed") or 0.0) > MAX_WIND_MPH
+    return {name: value for name, value in row.items() if value is not None and not (slip and name == "wind_speed")}
 
 
 def clean(frame: pl.DataFrame, *, only_known: bool = False) -> pl.DataFrame:

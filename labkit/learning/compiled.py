@@ -1,12 +1,13 @@
 """An ensemble for small requests: the same answer as scikit-learn's, without its checks and copies.
 
-Trees run in treelite, linear members as sums of looked-up weights. From some hundred rows on scikit-learn is as fast.
+Trees run in treelite, those of all members of a kind in one call, which costs more than the trees of a row; linear
+members are sums of looked-up weights. From some hundred rows on scikit-learn is as fast.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from labkit.learning.fitting import spread
 _MISSING, _FOREIGN, _N_CODES = 255, 256, 257
 
 _Predict = Callable[[np.ndarray, np.ndarray], np.ndarray]
+_PredictAll = Callable[[np.ndarray, np.ndarray], list[np.ndarray]]
 
 
 class CompiledEnsemble:
@@ -29,13 +31,18 @@ class CompiledEnsemble:
         self.weights, self.n_features = ensemble.weights, len(ensemble.feature_names)
         self.categorical = list(ensemble.categorical)
         self.n_classes = ensemble.n_classes
-        self._members = [_compiled(model, self.categorical) for model in ensemble.models]
-        if self.n_classes > 2:
-            known = [model.classes_ for model in ensemble.models]
-            self._members = [
-                functools.partial(_predict_classes, member, classes, self.n_classes)
-                for member, classes in zip(self._members, known, strict=True)
-            ]
+        self._parts: list[tuple[list[int], _PredictAll]] = []  # which members, and what gives a column for each
+        alone = list(range(len(ensemble.models)))
+        if self.n_classes == 2:
+            groups = _grouped(ensemble.models, self.categorical)
+            self._parts = [(places, _compiled_together(found, self.categorical)) for places, found in groups]
+            alone = sorted(set(alone).difference(*(places for places, _ in groups)))
+        for place in alone:
+            model = ensemble.models[place]
+            member = _compiled(model, self.categorical)
+            if self.n_classes > 2:
+                member = functools.partial(_predict_classes, member, model.classes_, self.n_classes)
+            self._parts.append(([place], functools.partial(_as_list, member)))
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Return probabilities as `Ensemble.predict_proba` does, for features of shape (n_rows, n_features)."""
@@ -43,7 +50,8 @@ class CompiledEnsemble:
         if not len(X):
             return no_probabilities(self.n_classes)
         codes = _codes(X[:, self.categorical])
-        return mix(self.weights, (member(X, codes) for member in self._members))
+        found = {place: one for places, part in self._parts for place, one in zip(places, part(X, codes), strict=True)}
+        return mix(self.weights, (found[place] for place in range(len(found))))
 
 
 def compile_ensemble(ensemble: Ensemble) -> CompiledEnsemble:
@@ -57,18 +65,74 @@ def compile_ensemble(ensemble: Ensemble) -> CompiledEnsemble:
     return CompiledEnsemble(ensemble)
 
 
+def _grouped(models: Sequence[Any], categorical: list[int]) -> list[tuple[list[int], list[Any]]]:
+    """Return trees of two classes that one call can run: forests, and boosting that knows the same categories."""
+    groups: dict[Any, list[int]] = {}
+    for place, model in enumerate(models):
+        if not hasattr(model, "named_steps"):
+            known = _known(model, categorical)
+            kind = (hasattr(model, "_baseline_prediction"), None if known is None else known.tobytes())
+            groups.setdefault(kind, []).append(place)
+    return [(places, [models[place] for place in places]) for places in groups.values()]
+
+
+def _compiled_together(models: Sequence[Any], categorical: list[int]) -> _PredictAll:
+    trees = [_trees(model) for model in models]
+    counts = np.array([each.num_tree for each in trees])
+    begins = np.cumsum(counts) - counts
+    baselines = [float(np.ravel(model._baseline_prediction)[0]) for model in models if _is_boosted(model)]
+    return functools.partial(
+        _predict_together, treelite.Model.concatenate(trees), begins, counts,
+        np.array(baselines) if baselines else None, categorical, _known(models[0], categorical),
+    )  # fmt: skip
+
+
+def _predict_together(
+    trees: treelite.Model,
+    begins: np.ndarray,
+    counts: np.ndarray,
+    baselines: np.ndarray | None,
+    categorical: list[int],
+    known: np.ndarray | None,
+    X: np.ndarray,
+    codes: np.ndarray,
+) -> list[np.ndarray]:
+    leaves = treelite.gtil.predict_per_tree(trees, _without_foreign(X, codes, categorical, known), nthread=1)[:, :, -1]
+    sums = np.add.reduceat(leaves, begins, axis=1)
+    return list((sums / counts if baselines is None else expit(sums + baselines)).T)
+
+
+def _as_list(member: _Predict, X: np.ndarray, codes: np.ndarray) -> list[np.ndarray]:
+    return [member(X, codes)]
+
+
 def _compiled(model: Any, categorical: list[int]) -> _Predict:
     if hasattr(model, "named_steps"):
         return functools.partial(_predict_linear, *_linear_tables(model, categorical))
+    known = _known(model, categorical)
+    return functools.partial(
+        _predict_trees, _trees(model), _is_boosted(model), len(model.classes_), categorical, known
+    )  # fmt: skip
+
+
+def _is_boosted(model: Any) -> bool:
+    return hasattr(model, "_baseline_prediction")
+
+
+def _trees(model: Any) -> treelite.Model:
     with np.errstate(invalid="ignore"):  # treelite casts the category NaN to an integer, and does not use it
-        trees = treelite.sklearn.import_model(model)
-    encoder, boosted = getattr(model, "_preprocessor", None), hasattr(model, "_baseline_prediction")
-    if encoder is None:  # what is not gradient boosting with categories
-        return functools.partial(_predict_trees, trees, boosted, len(model.classes_))
+        return treelite.sklearn.import_model(model)
+
+
+def _known(model: Any, categorical: list[int]) -> np.ndarray | None:
+    """Return which codes boosting with categories has seen, shape (n_categorical, n_codes); None for other models."""
+    encoder = getattr(model, "_preprocessor", None)
+    if encoder is None:
+        return None
     known = np.zeros((len(categorical), _N_CODES), dtype=bool)
     for row, categories in zip(known, encoder.named_transformers_["encoder"].categories_, strict=True):
         row[_codes(categories)] = True
-    return functools.partial(_predict_boosted, trees, len(model.classes_), categorical, known)
+    return known
 
 
 def _predict_classes(
@@ -79,24 +143,29 @@ def _predict_classes(
 
 
 def _predict_trees(
-    trees: treelite.Model, boosted: bool, n_classes: int, X: np.ndarray, codes: np.ndarray
+    trees: treelite.Model,
+    boosted: bool,
+    n_classes: int,
+    categorical: list[int],
+    known: np.ndarray | None,
+    X: np.ndarray,
+    codes: np.ndarray,
 ) -> np.ndarray:
-    # Of two classes shape (n_rows, 1, 2) of a forest, (n_rows, 1, 1) of boosting: the last is the second's probability.
-    if n_classes == 2:
+    X = _without_foreign(X, codes, categorical, known)
+    if n_classes == 2:  # of a task with more classes, of which this member knows two
         return np.asarray(treelite.gtil.predict(trees, X, nthread=1)[:, 0, -1])
     found = treelite.gtil.predict(trees, X, nthread=1, pred_margin=boosted)[:, 0, :]
     return np.asarray(softmax(found, axis=1) if boosted else found)  # treelite's own softmax is of single precision
 
 
-def _predict_boosted(
-    trees: treelite.Model, n_classes: int, categorical: list[int], known: np.ndarray, X: np.ndarray, codes: np.ndarray
-) -> np.ndarray:
-    # A category that was not in the training rows is missing to scikit-learn, but just another one to treelite.
-    foreign = ~known[np.arange(len(categorical)), codes]
-    if foreign.any():
-        X = X.copy()
-        X[:, categorical] = np.where(foreign, np.nan, X[:, categorical])
-    return _predict_trees(trees, True, n_classes, X, codes)
+def _without_foreign(X: np.ndarray, codes: np.ndarray, categorical: list[int], known: np.ndarray | None) -> np.ndarray:
+    """Return rows without categories that no training row had: to scikit-learn, unlike treelite, these are missing."""
+    if known is not None:
+        foreign = ~known[np.arange(len(categorical)), codes]
+        if foreign.any():
+            X = X.copy()
+            X[:, categorical] = np.where(foreign, np.nan, X[:, categorical])
+    return X
 
 
 def _linear_tables(model: Any, categorical: list[int]) -> tuple[Any, ...]:
@@ -128,9 +197,12 @@ def _predict_linear(
     X: np.ndarray,
     codes: np.ndarray,
 ) -> np.ndarray:
-    values = X[:, numeric]
+    values = X.take(numeric, axis=1)  # row by row in memory, as X[:, numeric] is not: so each is summed alike
     values = np.where(np.isnan(values), medians, values)
-    logit = ((values - means) / scales) @ weights + table[np.arange(len(table)), codes].sum(axis=1) + intercept
+    # Not by BLAS: the last bits of its products depend on how many rows there are, and a flight's answer must not.
+    scaled = (values - means) / scales
+    products = (scaled.reshape(*scaled.shape, *[1] * (weights.ndim - 1)) * weights).sum(axis=1)
+    logit = products + table[np.arange(len(table)), codes].sum(axis=1) + intercept
     return np.asarray(expit(logit) if logit.ndim == 1 else softmax(logit, axis=1))
 
 

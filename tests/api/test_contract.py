@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -65,6 +66,18 @@ def test_every_answer_is_one_that_the_file_describes(
             case.validate_response(answer, checks=CONFORM)
 
     ask()
+
+
+@pytest.mark.parametrize(("path", "method"), OPERATIONS)
+def test_every_route_has_an_example_of_its_answer_that_fits_its_schema(path: str, method: str) -> None:
+    spec = specification()
+    found = [answer for status, answer in spec["paths"][path][method]["responses"].items() if status.startswith("2")]
+    ((kind, media),) = found[0]["content"].items()
+    if kind != "application/json":
+        assert isinstance(media["example"], str) and len(media["example"]) > 20
+        return
+    schema = media["schema"] | {"components": spec["components"]}
+    jsonschema.validate(media["example"], schema, cls=jsonschema.Draft202012Validator)
 
 
 def test_every_route_is_described_with_an_example_that_it_takes() -> None:

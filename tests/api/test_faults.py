@@ -67,31 +67,33 @@ def test_a_locked_database_is_told_soon_and_holds_up_nobody_who_only_reads(lab: 
             time.sleep(0.2)
 
 
-def test_a_database_that_is_gone_is_told_and_reached_again(lab: Lab) -> None:
-    with postgresql.server() as place, postgresql.database(place) as url:
-        own = Lab(labkit.lab.Settings(lab.folder.root, database=url))
-        own.train(own.prepare(days=12), recipes=["logistic-numeric"], engine="sequential")
-        server = Served(lab.folder.root, LABKIT_DATABASE_URL=url)
-        try:
-            with labkit.Client(server.url) as client:
-                flights = client.sample(1)
-                assert client.predict(flights)["model"] == own.models.get().id
-                admin = open_database(place.format(name="postgres"))
-                name = url.partition("?")[0].rpartition("/")[2]
-                with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                    connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
-                    ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
-                    connection.execute(text(ended))
-                    server.wait_until("database", False)
-                    said = problem(client, "GET", "/models")
-                    assert (said["status"], said["code"]) == (503, "storage-unavailable")
-                    assert postgresql.PASSWORD not in str(said)
-                    connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
-                admin.dispose()
-                server.wait_until("database", True)
-                assert client.predict(flights)["model"] == own.models.get().id
-        finally:
-            server.end()
+def test_a_database_that_is_gone_is_told_and_reached_again(
+    lab: Lab, postgresql_server: str, postgresql_url: str
+) -> None:
+    own = Lab(labkit.lab.Settings(lab.folder.root, database=postgresql_url))
+    own.train(own.prepare(days=12), recipes=["logistic-numeric"], engine="sequential")
+    name = postgresql_url.partition("?")[0].rpartition("/")[2]
+    admin = open_database(postgresql_server.format(name="postgres"))
+    server = Served(lab.folder.root, LABKIT_DATABASE_URL=postgresql_url)
+    try:
+        with (
+            labkit.Client(server.url) as client,
+            admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+        ):
+            flights = client.sample(1)
+            assert client.predict(flights)["model"] == own.models.get().id
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false"))
+            ended = f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+            connection.execute(text(ended))
+            server.wait_until("database", False)
+            said = problem(client, "GET", "/models")
+            assert (said["status"], said["code"]) == (503, "storage-unavailable")
+            assert postgresql.PASSWORD not in str(said)
+            connection.execute(text(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true"))
+            server.wait_until("database", True)
+            assert client.predict(flights)["model"] == own.models.get().id
+    finally:
+        server.end()
 
 
 @pytest.mark.skipif(not may_unshare(), reason="needs unshare: mounts of one's own (see user namespaces)")
@@ -138,11 +140,13 @@ def test_a_lost_head_ends_no_server_its_training_is_told_and_a_new_head_is_found
     try:
         with labkit.Client(server.url) as client:
             server.wait_until("cluster", True)
-            killed_actor = client.train(days=12, recipes=["hgb-small", "forest-60"], engine="ray", n_workers=2)
+            killed_actor = client.train(
+                days=60, recipes=["hgb-slow", "forest-60", "extra-60"], engine="ray", n_workers=2
+            )
             actor = wait_for_actor(client)
             client.ask("POST", f"/cluster/actors/{actor}/kill")
             assert client.wait(killed_actor)["status"] == "finished"  # its task was given to another
-            run = client.train(days=12, recipes=["forest-60", "hgb-slow", "forest-20"], engine="ray", n_workers=1)
+            run = client.train(days=60, recipes=["forest-60", "hgb-slow", "extra-60"], engine="ray", n_workers=1)
             wait_for_actor(client)
             head = find_head(lab.folder)
             assert head is not None

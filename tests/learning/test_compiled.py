@@ -32,6 +32,15 @@ def test_a_compiled_ensemble_answers_row_by_row_as_the_ensemble_does(ensemble: E
     assert np.array_equal(X, before, equal_nan=True), "the caller's rows must stay as they were"
 
 
+@pytest.mark.parametrize("n_rows", [1, 2, 3, 5, 16])
+def test_the_answer_of_a_row_is_the_same_to_the_last_bit_whichever_rows_are_with_it(
+    ensemble: Ensemble, n_rows: int
+) -> None:
+    X, compiled = blocks.troubled(80), compile_ensemble(ensemble)
+    parts = [compiled.predict_proba(X[begin : begin + n_rows]) for begin in range(0, len(X), n_rows)]
+    assert np.array_equal(np.concatenate(parts), compiled.predict_proba(X))
+
+
 def test_an_ensemble_without_categories_can_be_compiled() -> None:
     rows = blocks.block(1000)
     names = ["hgb-small", "logistic-onehot"]
