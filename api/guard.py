@@ -36,6 +36,9 @@ _LOGIN = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>labkit<
 makes another.</p><p lang="es">Est&aacute; en la direcci&oacute;n que imprimi&oacute; <code>labkit lab</code> o
 <code>labkit serve</code>; <code>labkit token new</code> crea otra.</p>"""
 
+_WRONG = b"""<p role="alert"><strong>This token is not known, expired or revoked.</strong></p>
+<p role="alert" lang="es"><strong>Esta ficha no se conoce, ha caducado o fue revocada.</strong></p>"""
+
 
 class Guard:
     """ASGI middleware; what it lets pass has `scope["state"]["token"]`.
@@ -111,6 +114,9 @@ class Guard:
             a_person = b"text/html" in dict(scope["headers"]).get(b"accept", b"")
             if a_person and scope["path"] in ("/", "/docs") and isinstance(fault, Problem) and fault.status == 401:
                 await _send(send, 303, b"", [(b"location", b"login")])
+                return None
+            if a_person and scope["path"] == "/login":
+                await _send(send, 401, _LOGIN + _WRONG, [(b"content-type", b"text/html; charset=utf-8")])
                 return None
             await problem_of(fault).response()(scope, receive, send)
             return token

@@ -20,6 +20,7 @@ LONGEST = (
     "test_commands",
     "test_faults",
     "test_server",
+    "test_dashboard",
     "test_jupyterlab",
 )
 

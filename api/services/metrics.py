@@ -27,6 +27,7 @@ from labkit.parallel.cluster import actors, status
 
 router = APIRouter(tags=["metrics"], responses=PROBLEMS)
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # what Ray writes for terminals
 _LINE = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
 _CLUSTER_S = 2.0  # how old the cluster's state in /metrics may be
 SAMPLE_S = 1.0
@@ -108,7 +109,8 @@ async def follow_logs(
             found = [("job", line) for line in await asyncio.to_thread(_job_lines, context, run, read)]
         else:
             found = await asyncio.to_thread(lambda: list(_fresh_lines(context.lab.folder.logs, service, read)))
-        for name, line in found:
+        for name, written in found:
+            line = _COLOURS.sub("", written)
             said = _LINE.search(line[:80])
             of_line = said.group(1).replace("CRITICAL", "ERROR") if said else "INFO"
             if LEVELS.index(of_line) >= least:

@@ -221,16 +221,16 @@ async def promote_model(model_id: ModelId, context: ContextDep) -> Model:
 async def roll_back(context: ContextDep) -> Model:
     """Promote the ensemble that was promoted before the one that is now.
 
-    That is the newest one before it in the order of promotions; without any this is refused.
+    Each call goes one promotion further back; where there is none, it is refused.
     """
     return Model.model_validate(await asyncio.to_thread(_roll_back, context), from_attributes=True)
 
 
-def _promote(context: ContextDep, model_id: str) -> ModelRecord:
+def _promote(context: ContextDep, model_id: str, *, back: bool = False) -> ModelRecord:
     models = context.lab.models
     record = models.get(model_id)
     load(models, record.id)
-    found = models.promote(record.id)
+    found = models.promote(record.id, back=back)
     context.predictor.refresh()
     return found
 
@@ -239,7 +239,7 @@ def _roll_back(context: ContextDep) -> ModelRecord:
     before = context.lab.models.before()
     if before is None:
         raise UnknownName("No other model was promoted before: there is nothing to go back to.")
-    return _promote(context, before.id)
+    return _promote(context, before.id, back=True)
 
 
 def _shown(record: ModelRecord) -> dict[str, Any]:

@@ -117,18 +117,20 @@ class ModelStore:
         with reading(self._engine) as session:
             return [_record(row) for row in session.scalars(select(ModelRow).order_by(ModelRow.created.desc()))]
 
-    def promote(self, model_id: str) -> ModelRecord:
-        """Make a model the promoted one, in one step."""
+    def promote(self, model_id: str, *, back: bool = False) -> ModelRecord:
+        """Make a model the promoted one, in one step; `back` leaves the order of promotions as it is."""
         found = self.get(model_id)
         with writing(self._engine) as session:
             session.execute(update(ModelRow).values(promoted=ModelRow.id == found.id))
-            session.execute(update(ModelRow).where(ModelRow.id == found.id).values(promoted_at=now()))
+            if not back:
+                session.execute(update(ModelRow).where(ModelRow.id == found.id).values(promoted_at=now()))
         return self.get(found.id)
 
     def before(self) -> ModelRecord | None:
         """Return the model that was promoted last before the one that is now; None if there is none."""
-        query = select(ModelRow).where(~ModelRow.promoted, ModelRow.promoted_at.is_not(None))
         with reading(self._engine) as session:
+            now_promoted = select(ModelRow.promoted_at).where(ModelRow.promoted).scalar_subquery()
+            query = select(ModelRow).where(~ModelRow.promoted, ModelRow.promoted_at < now_promoted)
             row = session.scalars(query.order_by(ModelRow.promoted_at.desc()).limit(1)).first()
             return None if row is None else _record(row)
 

@@ -106,6 +106,7 @@ def test_promotion_and_rollback_change_the_model_that_answers(client: TestClient
     assert client.post("/predict", json=[EXAMPLE]).json()["model"] == second
     assert client.post("/models/rollback").json()["id"] == first
     assert client.post("/predict", json=[EXAMPLE]).json()["model"] == first
+    assert client.post("/models/rollback").json().get("id") != second  # further back, not forth
 
 
 def test_a_promotion_elsewhere_is_noticed(client: TestClient, lab: Lab, first: str) -> None:

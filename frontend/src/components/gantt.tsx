@@ -14,6 +14,8 @@ export type TaskEvent = {
   error: string | null;
 };
 
+const keyOf = (task: TaskEvent) => `${task.task} ${task.attempt} ${task.worker} ${task.submitted_s}`;
+
 const PARTS = ['queue', 'compute', 'reply'] as const;
 const LANE = 30;
 const LEFT = 84;
@@ -60,21 +62,24 @@ export function Gantt({ tasks, width = 760 }: { tasks: readonly TaskEvent[]; wid
               {t('gantt.worker', { worker })}
             </text>
           ))}
+          {/* What waits is drawn first: a task that was sent ahead waits while its worker computes another. */}
+          {tasks.map((task) => (
+            <rect key={keyOf(task)} x={x(task.submitted_s)} width={Math.max(x(task.started_s) - x(task.submitted_s), 0)} y={workers.indexOf(task.worker) * LANE + 13} height={4} fill="var(--gantt-queue)" />
+          ))}
           {tasks.map((task) => {
             const y = workers.indexOf(task.worker) * LANE + 5;
-            const bar = (from: number, to: number, fill: string, h = 20, dy = 0) => (
-              <rect x={x(from)} width={Math.max(x(to) - x(from), 1)} y={y + dy} height={h} fill={fill} rx={1.5} />
-            );
-            const took = task.finished_s - task.started_s;
+            const finished = Math.max(task.finished_s, task.started_s);
+            const bar = (from: number, to: number, fill: string) => <rect x={x(from)} width={Math.max(x(to) - x(from), 1)} y={y} height={20} fill={fill} rx={1.5} />;
             return (
-              <g key={`${task.task}-${task.attempt}-${task.worker}-${task.submitted_s}`}>
+              <g key={keyOf(task)}>
                 <title>
-                  {`${task.task}: ${number(took, 2)} s` + (task.attempt > 1 ? `, ${t('gantt.attempt', { attempt: task.attempt })}` : '') + (task.error ? `, ${task.error}` : '')}
+                  {`${task.task}: ${number(task.finished_s - task.started_s, 2)} s` + (task.attempt > 1 ? `, ${t('gantt.attempt', { attempt: task.attempt })}` : '') + (task.error ? `, ${task.error}` : '')}
                 </title>
-                {bar(Math.max(task.submitted_s, begin), task.started_s, 'var(--gantt-queue)', 4, 8)}
-                {bar(task.started_s, Math.max(task.finished_s, task.started_s), task.error ? 'var(--gantt-failed)' : 'var(--gantt-compute)')}
-                {bar(task.finished_s, task.received_s, 'var(--gantt-reply)')}
-                {x(task.finished_s) - x(task.started_s) > task.task.length * 6.6 && (
+                {/* Of an attempt whose worker died nobody knows when it began: shown from when it was sent. */}
+                {task.error && task.started_s >= task.received_s && bar(task.submitted_s, task.received_s, 'var(--gantt-failed)')}
+                {bar(finished, task.received_s, task.error ? 'var(--gantt-failed)' : 'var(--gantt-reply)')}
+                {bar(task.started_s, finished, task.error ? 'var(--gantt-failed)' : 'var(--gantt-compute)')}
+                {x(finished) - x(task.started_s) > task.task.length * 6.6 && (
                   <text x={x(task.started_s) + 5} y={y + 14} fontSize={11} fill="var(--gantt-text)">
                     {task.task}
                   </text>
@@ -96,7 +101,7 @@ export function Gantt({ tasks, width = 760 }: { tasks: readonly TaskEvent[]; wid
           </Table.Thead>
           <Table.Tbody>
             {tasks.map((task) => (
-              <Table.Tr key={`${task.task}-${task.attempt}-${task.worker}-${task.submitted_s}`}>
+              <Table.Tr key={keyOf(task)}>
                 <Table.Td>{task.task}</Table.Td>
                 <Table.Td>{task.worker}</Table.Td>
                 <Table.Td>{task.attempt}</Table.Td>
