@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.app import create_app
-from api.docs import specification, to_html, to_markdown
+from api.docs import specification, to_html, to_json, to_markdown
 from api.settings import Settings
 from api.tokens import TokenStore
 from labkit.lab import Lab
@@ -90,6 +90,8 @@ def test_every_route_is_described_with_an_example_that_it_takes() -> None:
 
 def test_the_kept_reference_is_that_of_the_code() -> None:
     assert (ROOT / "docs" / "api.md").read_text("utf-8") == to_markdown(specification()), "run: make api-docs"
+    kept = (ROOT / "frontend" / "openapi.json").read_text("utf-8")
+    assert kept == to_json(specification()), "run: make api-docs"
 
 
 def test_the_page_of_the_reference_asks_no_other_host() -> None:

@@ -159,7 +159,7 @@ export interface paths {
          * Roll Back
          * @description Promote the ensemble that was promoted before the one that is now.
          *
-         *     That is the newest one before it in the order of promotions; without any this is refused.
+         *     Each call goes one promotion further back; where there is none, it is refused.
          */
         post: operations["roll_back_models_rollback_post"];
         delete?: never;
