@@ -44,6 +44,10 @@ class Services(FastAPI):
 
     guarded: ASGIApp
 
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI file, with an example of each answer."""
+        return docs.with_examples(super().openapi())
+
     async def unguarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer whoever asks."""
         try:
@@ -92,8 +96,6 @@ def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> Ser
         openapi_url="/openapi.json", docs_url=None,
     )  # fmt: skip
     app.state.context = context
-    described = app.openapi
-    app.openapi = lambda: docs.with_examples(described())  # type: ignore[method-assign]
     routers = {
         "health": (health.router,), "prediction": (prediction.router,), "training": (training.router,),
         "benchmark": (benchmark.router,), "metrics": (metrics.router,),
