@@ -13,6 +13,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, TypeVar, cast
 
+import psutil
+
 from labkit import host
 from labkit.errors import ClusterError
 from labkit.files.folder import LabFolder
@@ -184,7 +186,7 @@ def status(folder: LabFolder, address: str | None = None) -> dict[str, Any] | No
 
 
 def actors(folder: LabFolder, address: str | None = None) -> list[dict[str, Any]]:
-    """Return the living actors of a cluster: id, class, process, node, and whether somebody waits for its start."""
+    """Return the living actors of a cluster: id, class, process, node, state, and whether it is at work on this host."""
     head = find_head(folder)
     address = address or (head.address if head else None)
     check_answers(address or "")
@@ -193,10 +195,18 @@ def actors(folder: LabFolder, address: str | None = None) -> list[dict[str, Any]
 
     found = within(_PATIENCE_S, list_actors, address=address, limit=_MAX_TASKS, raise_on_missing_output=False)
     return [
-        {"actor": at.actor_id, "name": at.class_name, "pid": at.pid, "node": (at.node_id or "")[:8], "state": at.state}
+        {"actor": at.actor_id, "name": at.class_name, "pid": at.pid, "node": (at.node_id or "")[:8], "state": at.state,
+         "working": _works(at.class_name, at.pid)}
         for at in found
         if at.state != "DEAD"
-    ]
+    ]  # fmt: skip
+
+
+def _works(name: str, pid: int | None) -> bool:
+    """Return whether a process carries the title that Ray gives to an actor's while it runs a method."""
+    with contextlib.suppress(psutil.Error):
+        return bool(pid) and psutil.Process(pid).cmdline()[:1] == [f"ray::{name}.perform"]
+    return False
 
 
 def within(timeout_s: float, ask: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -22,6 +22,7 @@ from labkit.parallel.tasks import Report, Task, perform
 START_TIMEOUT_S = 90.0
 ROOM_TIMEOUT_S = 30.0  # where other work holds the CPUs; what a new process may take on a machine under load
 _LOOK_S = 1.0
+_MAX_LOST_AT_START = 3  # actors that died before their first task: more than that is no accident
 
 
 class RayWorker:
@@ -108,7 +109,8 @@ class RayCrew(Crew):
         self._lost = False
         self._share = cpu_share(_node_cpus(), n_workers) if n_cpus is None else n_cpus
         self._check_places()
-        self._remote: Any = ray.remote(RayWorker).options(num_cpus=self._share, max_restarts=0, max_task_retries=0)
+        named = type(actor.__name__, (RayWorker,), {})  # Ray's dashboard and `ps` then tell what an actor is
+        self._remote: Any = ray.remote(named).options(num_cpus=self._share, max_restarts=0, max_task_retries=0)
         try:
             self._data = {name: ray.put(value) for name, value in shared.items()}
             self._given = [ray.put(value) for value in arguments]
@@ -123,14 +125,19 @@ class RayCrew(Crew):
         self._begun_s = self._looked_s = time.monotonic()
 
     def ready(self) -> None:
+        n_lost = 0
         while self._beginning:
             refs = list(self._beginning.values())
-            done, _ = ray.wait(refs, num_returns=len(refs), timeout=_LOOK_S)
-            try:
-                ray.get(done)
-            except RayError as fault:
-                raise TaskFailed(f"A Ray actor could not begin: {str(fault).strip().splitlines()[-1]}") from fault
-            self._look()
+            ray.wait(refs, num_returns=len(refs), timeout=_LOOK_S)
+            for worker in self._look():
+                try:
+                    ray.get(self._beginning.pop(worker))
+                except RayError as fault:
+                    n_lost += 1
+                    killed = isinstance(fault, RayActorError) and not fault.actor_init_failed
+                    if not killed or n_lost > _MAX_LOST_AT_START:
+                        raise TaskFailed(f"A Ray actor could not begin: {str(fault).strip().splitlines()[-1]}") from fault
+                    self.replace(worker)
 
     def submit(self, worker: int, task: Task) -> None:
         ref = self._actors[worker].perform.remote(task, *(self._data[name] for name in task.inputs))
@@ -142,7 +149,8 @@ class RayCrew(Crew):
         until = time.monotonic() + timeout_s
         while True:
             if time.monotonic() - self._looked_s > _LOOK_S:
-                self._look()
+                for begun in self._look():
+                    del self._beginning[begun]
             left_s = max(0.0, until - time.monotonic())
             done, _ = ray.wait(list(self._running), num_returns=1, timeout=min(left_s, _LOOK_S))
             if done:
@@ -167,25 +175,24 @@ class RayCrew(Crew):
         self._beginning[worker] = self._actors[worker].ready.remote()
         self._begun_s = time.monotonic()
 
-    def _look(self) -> None:
-        """Make sure that the cluster is there, and that actors that have not begun can be expected to."""
+    def _look(self) -> list[int]:
+        """Make sure that the cluster is there, and that actors that have not begun can; return those that have."""
         self._looked_s = time.monotonic()
         self._check_cluster()
         begun = [worker for worker, ref in self._beginning.items() if ray.wait([ref], timeout=0)[0]]
-        for worker in begun:
-            del self._beginning[worker]
-        if not self._beginning:
-            return
+        if len(begun) == len(self._beginning):
+            return begun
         self._check_places()
         waited_s = time.monotonic() - self._begun_s
         free, total = ray.available_resources().get("CPU", 0.0), ray.cluster_resources().get("CPU", 0.0)
         outside = free < self._share and not all(self._record(worker)["Pid"] for worker in range(self.n_workers))
         if waited_s > (ROOM_TIMEOUT_S if outside else START_TIMEOUT_S):
             raise ClusterError(
-                f"{len(self._beginning)} of {self.n_workers} actors did not start within {waited_s:.0f} s: the cluster"
+                f"{len(self._beginning) - len(begun)} of {self.n_workers} actors did not start within {waited_s:.0f} s: the cluster"
                 f" has {total:g} CPUs, {free:g} of them free, and each actor takes {self._share:g}. End other work on"
                 " it, or take fewer workers."
             )
+        return begun
 
     def _check_places(self) -> None:
         cpus = _node_cpus()

@@ -178,12 +178,14 @@ def test_a_training_is_started_watched_hurt_and_its_model_promoted(page: Any) ->
     page.get_by_role("button", name="Train", exact=True).click()
     kill = page.get_by_role("button", name="Kill an actor")
     kill.wait_for()
-    for _ in range(60):  # until its actor has started
+    killed = page.get_by_text(re.compile(r"Process \d+ was killed"))
+    answered = page.get_by_role("status").filter(has_text=re.compile("No actor works|was killed"))
+    for _ in range(200):  # until one is at work
         kill.click()
-        page.wait_for_timeout(700)
-        if page.get_by_text(re.compile(r"Process \d+ was killed")).count():
+        answered.first.wait_for()
+        if killed.count():
             break
-    page.get_by_text(re.compile(r"Process \d+ was killed")).wait_for()
+    killed.wait_for()
     page.get_by_role("img", name=re.compile(r"tasks of \d+ workers")).wait_for()
     page.locator("h1").scroll_into_view_if_needed()
     page.get_by_text("finished").first.wait_for()

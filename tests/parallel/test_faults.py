@@ -21,7 +21,7 @@ from labkit.files.folder import LabFolder
 from labkit.files.whole import write_whole
 from labkit.learning.fitting import plan_fits
 from labkit.learning.recipes import catalogue
-from labkit.parallel.cluster import attach, detach, n_nodes
+from labkit.parallel.cluster import actors, attach, detach, n_nodes
 from labkit.parallel.dispatch import dispatch, watchers
 from labkit.parallel.engines import engine
 from labkit.parallel.faults import (
@@ -40,7 +40,7 @@ from labkit.parallel.tasks import Task, TaskEvent
 from labkit.pipeline import Job, train
 from tests.learning.blocks import block
 from tests.parallel.test_dispatch import Kept
-from tests.parallel.toys import Toy
+from tests.parallel.toys import DiesAtFirst, Toy
 
 
 def ran(task: str, worker: int, submitted_s: float, started_s: float, finished_s: float, attempt: int = 1) -> TaskEvent:
@@ -212,7 +212,7 @@ from labkit.parallel.dispatch import dispatch
 from labkit.parallel.engines import engine
 from labkit.parallel.faults import KillDriver, inject
 from labkit.parallel.tasks import Task
-from tests.parallel.toys import Toy
+from tests.parallel.toys import DiesAtFirst, Toy
 folder = Path(sys.argv[1])
 class Kept:
     def load(self, key): return pickle.loads((folder / key).read_bytes()) if (folder / key).exists() else None
@@ -293,6 +293,34 @@ def started_node(folder: LabFolder, address: str) -> psutil.Process:
 def test_data_that_the_object_store_cannot_take_are_told(three_nodes: LabFolder) -> None:
     with pytest.raises(NotEnoughMemory, match="object store cannot take the shared data"):
         RayCrew(Toy, (), {"rows": bytes(200_000_000)}, 1)
+
+
+def test_an_actor_that_is_killed_before_its_first_task_is_replaced(three_nodes: LabFolder, tmp_path: Path) -> None:
+    with RayCrew(DiesAtFirst, (str(tmp_path / "died"), 2), {}, 1) as crew:
+        assert dispatch([Task("t", "double", 4)], crew) == [8]
+        found = [each for each in actors(three_nodes) if each["state"] == "ALIVE"]
+        assert [each["name"] for each in found] == ["DiesAtFirst"] and not found[0]["working"]
+        assert int((tmp_path / "died").read_text()) == 2
+
+
+def test_actors_that_die_again_and_again_before_their_first_task_end_the_work(
+    three_nodes: LabFolder, tmp_path: Path
+) -> None:
+    with RayCrew(DiesAtFirst, (str(tmp_path / "died"), 99), {}, 1) as crew:
+        with pytest.raises(TaskFailed, match="could not begin"):
+            dispatch([Task("t", "double", 4)], crew)
+        assert int((tmp_path / "died").read_text()) == 4
+
+
+def test_an_actor_at_work_is_told_from_one_that_waits(three_nodes: LabFolder, tmp_path: Path) -> None:
+    with RayCrew(Toy, (), {}, 2) as crew:
+        crew.ready()
+        crew.submit(1, Task("t", "wait_for", str(tmp_path / "go")))
+        until = time.monotonic() + 30
+        while [each["working"] for each in actors(three_nodes) if each["pid"] == crew.pid(1)] != [True]:
+            assert time.monotonic() < until
+        assert [each["working"] for each in actors(three_nodes) if each["pid"] == crew.pid(0)] == [False]
+        (tmp_path / "go").touch()
 
 
 def test_a_store_that_is_filled_says_so_and_lets_small_results_pass(three_nodes: LabFolder) -> None:

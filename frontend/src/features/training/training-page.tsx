@@ -120,14 +120,14 @@ function Followed({ run }: { run: RunState }) {
   );
 }
 
-/** Kills the process of the first actor that works, so that its recovery is seen in the chart. */
+/** Kills the process of an actor that fits a model now, so that its recovery is seen in the chart. */
 function KillActor() {
   const { t } = useTranslation();
   const may = useMay('operate');
   const kill = useMutation({
     mutationFn: async () => {
       const { actors } = await take(api.GET('/cluster'));
-      const worker = actors.find((actor) => actor.name === 'RayWorker' && actor.state === 'ALIVE');
+      const worker = actors.find((actor) => actor.name === 'ModelTrainer' && actor.working);
       if (!worker) throw new Error(t('training.noActor'));
       return take(api.POST('/cluster/actors/{actor_id}/kill', { params: { path: { actor_id: String(worker.actor) } } }));
     },
