@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy import make_url
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import docs, problems
@@ -27,7 +28,7 @@ from api.settings import Settings
 from api.tokens import TokenStore
 from labkit.lab import Lab
 from labkit.runner import ROOT
-from labkit.store.database import hasty, open_database
+from labkit.store.database import open_database
 
 _LOG = logging.getLogger("labkit.api")
 PAGES = ROOT / "frontend" / "dist"
@@ -170,3 +171,13 @@ async def _again(what: str, work: Callable[[], object], period_s: float) -> None
         except Exception as fault:
             _LOG.warning("%s: %s", what, fault)
         await asyncio.sleep(period_s)
+
+
+def hasty(url: str, wait_s: int) -> str:
+    """Return a database's URL with which nobody waits longer for a lock or a connection than so many seconds."""
+    found = make_url(url)
+    if found.get_backend_name() == "sqlite":
+        waits = {"timeout": str(wait_s)}
+    else:
+        waits = {"connect_timeout": str(wait_s), "options": f"-c lock_timeout={wait_s}s"}
+    return found.set(query={**waits, **found.query}).render_as_string(hide_password=False)

@@ -121,7 +121,7 @@ def test_a_line_of_code_is_no_comment_no_blank_and_no_docstring() -> None:
 def test_labkit_grows_no_further_beyond_its_budget_of_5000_lines_of_code() -> None:
     sizes = {path: count_lines_of_code(path.read_text(encoding="utf-8")) for path in MODULES}
     largest = sorted(sizes, key=sizes.__getitem__)[-3:]
-    assert sum(sizes.values()) <= 7756, [f"{path.relative_to(ROOT)}: {sizes[path]}" for path in largest]
+    assert sum(sizes.values()) <= 7751, [f"{path.relative_to(ROOT)}: {sizes[path]}" for path in largest]
 
 
 def test_every_module_says_what_it_is() -> None:

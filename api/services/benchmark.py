@@ -70,9 +70,11 @@ class Laws(BaseModel):
 
 
 class Curve(BaseModel):
-    """The speedups that a fitted law predicts."""
+    """The speedups that a fitted law predicts, and where it says that more workers help no more."""
 
     law: str
+    knee: int | None = Field(description="Workers with the highest speedup × efficiency; null if not below the CPUs.")
+    saturation: int | None = Field(description="Workers with the highest speedup; null if not below the CPUs.")
     n_workers: list[int]
     speedup: list[float]
 
@@ -144,12 +146,20 @@ def read_table(run: MeasuredDep) -> dict[str, list[dict[str, Any]]]:
 def read_laws(run: MeasuredDep) -> Laws:
     """Show the laws that were fitted, or how many cores they would need."""
     curves = {}
+    cpus = run.fingerprints[0]["usable_cpus"]
     for engine, found in run.results["laws"].items():
         most = max(row["n_workers"] for row in run.results["tables"][engine])
         counts = list(range(1, min(2 * most, 128) + 1))
         fits = [LawFit(**law) for law in found if "parameters" in law]
         curves[engine] = [
-            Curve(law=fit.law, n_workers=counts, speedup=[fit.predict(n) for n in counts]) for fit in fits
+            Curve(
+                law=fit.law,
+                knee=fit.knee(cpus),
+                saturation=fit.saturation(cpus),
+                n_workers=counts,
+                speedup=[fit.predict(n) for n in counts],
+            )
+            for fit in fits
         ]
     return Laws(laws=run.results["laws"], curves=curves)
 

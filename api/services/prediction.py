@@ -16,10 +16,11 @@ from pydantic_core import to_json
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.deps import PROBLEMS, Context, ContextDep, Limit, ModelsDep
+from api.flights import names, weather_before
 from api.predictor import LATE_FROM, explain, load
 from api.problems import problem_of, problem_of_validation
 from api.rows import EXAMPLE, FLIGHTS, KNOWN, REQUIRED, Flight, check_clocks
-from labkit.data.flights import load_flights, names, weather_before
+from labkit.data.flights import load_flights
 from labkit.errors import UnknownName
 from labkit.store.models import ModelRecord
 

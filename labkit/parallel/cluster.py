@@ -186,7 +186,7 @@ def status(folder: LabFolder, address: str | None = None) -> dict[str, Any] | No
 
 
 def actors(folder: LabFolder, address: str | None = None) -> list[dict[str, Any]]:
-    """Return the living actors of a cluster: id, class, process, node, state, and whether it is at work on this host."""
+    """Return the living actors of a cluster: id, class, process, node, state, and whether it is at work here."""
     head = find_head(folder)
     address = address or (head.address if head else None)
     check_answers(address or "")

@@ -136,7 +136,9 @@ class RayCrew(Crew):
                     n_lost += 1
                     killed = isinstance(fault, RayActorError) and not fault.actor_init_failed
                     if not killed or n_lost > _MAX_LOST_AT_START:
-                        raise TaskFailed(f"A Ray actor could not begin: {str(fault).strip().splitlines()[-1]}") from fault
+                        raise TaskFailed(
+                            f"A Ray actor could not begin: {str(fault).strip().splitlines()[-1]}"
+                        ) from fault
                     self.replace(worker)
 
     def submit(self, worker: int, task: Task) -> None:
@@ -188,9 +190,9 @@ class RayCrew(Crew):
         outside = free < self._share and not all(self._record(worker)["Pid"] for worker in range(self.n_workers))
         if waited_s > (ROOM_TIMEOUT_S if outside else START_TIMEOUT_S):
             raise ClusterError(
-                f"{len(self._beginning) - len(begun)} of {self.n_workers} actors did not start within {waited_s:.0f} s: the cluster"
-                f" has {total:g} CPUs, {free:g} of them free, and each actor takes {self._share:g}. End other work on"
-                " it, or take fewer workers."
+                f"{len(self._beginning) - len(begun)} of {self.n_workers} actors did not start within {waited_s:.0f} s:"
+                f" the cluster has {total:g} CPUs, {free:g} of them free, and each actor takes {self._share:g}. End"
+                " other work on it, or take fewer workers."
             )
         return begun
 

@@ -38,6 +38,36 @@ class LawFit:
         """Return the speedup that the law predicts."""
         return _LAWS[self.law](n_workers, **self.parameters)
 
+    def knee(self, usable_cpus: int) -> int | None:
+        """Return the number of workers at which speedup times efficiency is highest.
+
+        Parameters
+        ----------
+        usable_cpus : int
+            CPUs of the machine that the law was fitted on.
+
+        Returns
+        -------
+        int or None
+            None where the knee is not below `usable_cpus`: a law is not trusted beyond what was measured.
+
+        References
+        ----------
+        .. [1] Eager, Zahorjan & Lazowska (1989), "Speedup versus efficiency in parallel systems", IEEE Transactions on
+           Computers 38(3). doi:10.1109/12.21127
+
+        Examples
+        --------
+        >>> fit = LawFit("amdahl", {"serial_fraction": 0.2}, {"serial_fraction": 0.01}, residual=0.0)
+        >>> fit.knee(usable_cpus=16), fit.knee(usable_cpus=4)
+        (4, None)
+        """
+        return _highest_below(usable_cpus, lambda n: self.predict(n) ** 2 / n)
+
+    def saturation(self, usable_cpus: int) -> int | None:
+        """Return the number of workers at which speedup is highest; None where that is not below `usable_cpus`."""
+        return _highest_below(usable_cpus, self.predict)
+
 
 @dataclass(frozen=True)
 class Unfitted:
@@ -112,40 +142,6 @@ def fit_gustafson(n_workers: Sequence[int], speedups: Sequence[float]) -> LawFit
 def fit_usl(n_workers: Sequence[int], speedups: Sequence[float]) -> LawFit | Unfitted:
     """Fit the Universal Scalability Law: parameters `sigma` and `kappa`, unfitted below 4 counts; as `fit_amdahl`."""
     return _fit("usl", {"sigma": (0.05, 1.0), "kappa": (0.001, math.inf)}, n_workers, speedups)
-
-
-def knee(fit: LawFit, usable_cpus: int) -> int | None:
-    """Return the number of workers at which speedup times efficiency is highest.
-
-    Parameters
-    ----------
-    fit : LawFit
-        Of any law.
-    usable_cpus : int
-        CPUs of the machine that it was fitted on.
-
-    Returns
-    -------
-    int or None
-        None where the knee is not below `usable_cpus`: a law is not trusted beyond what was measured.
-
-    References
-    ----------
-    .. [1] Eager, Zahorjan & Lazowska (1989), "Speedup versus efficiency in parallel systems", IEEE Transactions on
-       Computers 38(3). doi:10.1109/12.21127
-
-    Examples
-    --------
-    >>> fit = LawFit("amdahl", {"serial_fraction": 0.2}, {"serial_fraction": 0.01}, residual=0.0)
-    >>> knee(fit, usable_cpus=16), knee(fit, usable_cpus=4)
-    (4, None)
-    """
-    return _highest_below(usable_cpus, lambda n: fit.predict(n) ** 2 / n)
-
-
-def saturation(fit: LawFit, usable_cpus: int) -> int | None:
-    """Return the number of workers at which speedup is highest; None where that is not below `usable_cpus`."""
-    return _highest_below(usable_cpus, fit.predict)
 
 
 def _highest_below(usable_cpus: int, value: Callable[[int], float]) -> int | None:

@@ -171,16 +171,6 @@ def open_database(url: str) -> Engine:
     return engine
 
 
-def hasty(url: str, wait_s: int) -> str:
-    """Return a database's URL with which nobody waits longer for a lock or a connection than so many seconds."""
-    found = make_url(url)
-    if found.get_backend_name() == "sqlite":
-        waits = {"timeout": str(wait_s)}
-    else:
-        waits = {"connect_timeout": str(wait_s), "options": f"-c lock_timeout={wait_s}s"}
-    return found.set(query={**waits, **found.query}).render_as_string(hide_password=False)
-
-
 def _version(connection: Connection, table: str) -> str | None:
     """Return the one value of a table that names a schema; None where there is no such table."""
     found = inspect(connection).has_table(table)

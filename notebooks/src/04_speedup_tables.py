@@ -277,6 +277,9 @@ for law in laws:
             for name, value in law.parameters.items()
         )
         print(f"{t(f'law.{law.law}', lang)}: {found}")
+        for name in ("knee", "saturation"):  # None where a law would speak beyond what was measured
+            if n := getattr(law, name)(machine["usable_cpus"]):
+                print(t(f"notebook.{name}", lang, n=n))
     else:
         print(
             t("notebook.unfitted", lang, law=t(f"law.{law.law}", lang), needed=law.n_cores_needed, found=law.n_eligible)

@@ -175,7 +175,11 @@ def test_a_lost_head_ends_no_server_its_training_is_told_and_a_new_head_is_found
 def wait_for_actor(client: labkit.Client) -> str:
     until = time.monotonic() + 90
     while True:
-        found = [each for each in client.ask("GET", "/cluster")["actors"] if each["name"] in ("DataProcessor", "ModelTrainer")]
+        found = [
+            each
+            for each in client.ask("GET", "/cluster")["actors"]
+            if each["name"] in ("DataProcessor", "ModelTrainer")
+        ]
         alive = [each["actor"] for each in found if each["state"] == "ALIVE"]
         if alive:
             return str(alive[0])

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
-from labkit.data.flights import _table, clean, count_cancelled, load_flights
+from labkit.data.flights import clean, count_cancelled, load_flights, table
 from labkit.data.schema import SCHEMA
 from labkit.errors import InvalidArgument, InvalidData
 
@@ -21,7 +21,7 @@ def test_every_flight_of_the_year_either_arrived_or_is_counted_as_cancelled(year
 
 
 def test_joins_neither_add_nor_reorder_flights(year):
-    source = _table("flights.csv.zip").filter(pl.col("arr_delay").is_not_null())
+    source = table("flights.csv.zip").filter(pl.col("arr_delay").is_not_null())
     assert year["flight"].to_list() == source["flight"].to_list()
     assert year["arr_delay"].to_list() == source["arr_delay"].to_list()
 
@@ -34,7 +34,7 @@ def test_late_is_fifteen_minutes_or_more(year):
 def test_weather_is_of_the_hour_before_so_that_it_is_known(year):
     flight = year.filter(pl.col("day") == datetime(2013, 3, 8), pl.col("sched_dep_time") == 1200).row(0, named=True)
     before = datetime(2013, 3, 8, 12) - timedelta(hours=1)
-    observed = _table("weather.csv").filter(
+    observed = table("weather.csv").filter(
         pl.col("origin") == flight["origin"], pl.col("month") == 3, pl.col("day") == 8, pl.col("hour") == before.hour
     )
     assert observed["temp"].to_list() == [flight["temp"]]
@@ -46,7 +46,7 @@ def test_weather_is_there_for_nearly_all_flights_in_summer_and_winter_time(year)
 
 
 def test_the_slip_in_the_wind_counts_as_missing(year):
-    assert _table("weather.csv")["wind_speed"].max() > 1000
+    assert table("weather.csv")["wind_speed"].max() > 1000
     assert year["wind_speed"].max() < 100
 
 

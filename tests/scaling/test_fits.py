@@ -11,8 +11,6 @@ from labkit.scaling.fits import (
     fit_amdahl,
     fit_gustafson,
     fit_usl,
-    knee,
-    saturation,
 )
 from labkit.scaling.table import tabulate
 from tests.scaling import synthetic
@@ -80,13 +78,13 @@ def test_counts_and_speedups_that_do_not_belong_together_are_rejected(counts, sp
 def test_knee_and_saturation_are_reported_only_below_the_cpus() -> None:
     fit = LawFit("usl", {"sigma": 0.05, "kappa": 0.004}, {"sigma": 0.0, "kappa": 0.0}, 0.0)
     peak = laws.usl_peak(**fit.parameters)  # 15.4 workers
-    assert saturation(fit, 32) == round(peak)
-    assert saturation(fit, 15) is None
+    assert fit.saturation(32) == round(peak)
+    assert fit.saturation(15) is None
     # Speedup² / workers is highest where 0.012 n² + 0.046 n − 0.95 = 0, at 7.2 workers.
-    assert knee(fit, 32) == 7
-    assert knee(fit, 7) is None
+    assert fit.knee(32) == 7
+    assert fit.knee(7) is None
 
 
 def test_perfect_scaling_has_neither_knee_nor_saturation() -> None:
     fit = LawFit("gustafson", {"serial_fraction": 0.0}, {"serial_fraction": 0.0}, 0.0)
-    assert knee(fit, 64) is None and saturation(fit, 64) is None
+    assert fit.knee(64) is None and fit.saturation(64) is None

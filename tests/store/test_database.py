@@ -7,8 +7,9 @@ import traceback
 import pytest
 from sqlalchemy import func, select, text
 
+from api.app import hasty
 from labkit.errors import Busy, InvalidArgument, StorageError
-from labkit.store.database import RunRow, hasty, open_database, reading, writing
+from labkit.store.database import RunRow, open_database, reading, writing
 from labkit.store.runs import RunStore
 
 

@@ -3,6 +3,7 @@ import { lazy, Suspense } from 'react';
 import { useTranslation } from 'react-i18next';
 import { useFormats } from '../lib/format';
 import { Wide } from './parts';
+import type { Laws } from '../lib/api';
 
 export type Spread = { low: number; high: number; kind: string; coverage: number | null };
 export type Row = {
@@ -17,7 +18,7 @@ export type Row = {
   limit_fraction: number | null;
   marks: string[];
 };
-export type Curve = { law: string; n_workers: number[]; speedup: number[] };
+export type Curve = Laws['curves'][string][number];
 
 export const SpeedupChart = lazy(() => import('./speedup-chart'));
 
@@ -84,4 +85,23 @@ export function SpeedupFigure(props: { series: { name: string; rows: readonly Ro
       </Suspense>
     </div>
   );
+}
+
+/** What was fitted to the table of one engine, or how many cores it would take; where more workers help no more. */
+export function FittedLaws({ laws, engine }: { laws: Laws; engine: string }) {
+  const { t } = useTranslation();
+  const { number } = useFormats();
+  return (laws.laws[engine] ?? []).map((found) => {
+    const law = t(`law.${String(found.law)}`);
+    const curve = laws.curves[engine]?.find((each) => each.law === found.law);
+    const errors = found.std_errors as Record<string, number>;
+    const parameters = Object.entries((found.parameters ?? {}) as Record<string, number>).map(([name, value]) => `${name} = ${number(value, 4)} ± ${number(errors[name], 4)}`);
+    return (
+      <Text key={law} size="sm">
+        {'n_cores_needed' in found
+          ? t('law.needs', { law, cores: found.n_cores_needed })
+          : [t('law.fitted', { law, parameters: parameters.join(', ') }), curve?.knee && t('law.knee', { n: curve.knee }), curve?.saturation && t('law.saturation', { n: curve.saturation })].filter(Boolean).join(' ')}
+      </Text>
+    );
+  });
 }

@@ -5,6 +5,7 @@ export type Schemas = components['schemas'];
 export type RunState = Schemas['RunState'];
 export type RunRecord = Schemas['RunRecord'];
 export type Model = Schemas['Model'];
+export type Laws = Schemas['Laws'];
 
 /** Where the services are: beside the pages, whatever path a proxy has put before both. */
 export const base = new URL('.', document.baseURI).href.replace(/\/$/, '');

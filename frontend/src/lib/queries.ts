@@ -48,6 +48,12 @@ export const queries = {
       queryFn: () => take(api.GET('/benchmark/{run_id}/table', { params: { path: { run_id: id } } })),
       staleTime: Infinity,
     }),
+  compare: (ids: string[]) =>
+    queryOptions({
+      queryKey: ['compare', ids],
+      queryFn: () => take(api.GET('/runs/compare', { params: { query: { id: ids } } })),
+      staleTime: Infinity,
+    }),
   laws: (id: string) =>
     queryOptions({
       queryKey: ['laws', id],

@@ -773,11 +773,21 @@ export interface components {
         };
         /**
          * Curve
-         * @description The speedups that a fitted law predicts.
+         * @description The speedups that a fitted law predicts, and where it says that more workers help no more.
          */
         Curve: {
             /** Law */
             law: string;
+            /**
+             * Knee
+             * @description Workers with the highest speedup × efficiency; null if not below the CPUs.
+             */
+            knee: number | null;
+            /**
+             * Saturation
+             * @description Workers with the highest speedup; null if not below the CPUs.
+             */
+            saturation: number | null;
             /** N Workers */
             n_workers: number[];
             /** Speedup */

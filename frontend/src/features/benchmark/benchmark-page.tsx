@@ -1,10 +1,11 @@
-import { Button, Checkbox, Group, Select, SimpleGrid, Stack, Table, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Checkbox, Group, Select, SimpleGrid, Stack, Text, TextInput } from '@mantine/core';
 import { useMutation, useQueries, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
-import { download, Page, Panel, RunLink, Status, Wide } from '../../components/parts';
+import { download, Page, Panel, RunLink, Status } from '../../components/parts';
 import { RunTasks } from '../../components/run-tasks';
-import { SpeedupFigure, SpeedupTable, type Row } from '../../components/speedup';
+import { RunsTable } from '../../components/runs-table';
+import { FittedLaws, SpeedupFigure, SpeedupTable, type Row } from '../../components/speedup';
 import { Loaded, NotAllowed, Problem } from '../../components/state';
 import { api, take, type RunState } from '../../lib/api';
 import { useFormats } from '../../lib/format';
@@ -114,28 +115,38 @@ function Going({ run }: { run: RunState }) {
   );
 }
 
-/** The tables of one run, or of several side by side: runs of different hosts are never put into one table. */
+/** The tables of one run with its laws, or of several side by side: runs of different hosts are never put into one table. */
 function Tables({ ids }: { ids: string[] }) {
   const { t } = useTranslation();
   const { number } = useFormats();
   const tables = useQueries({ queries: ids.map((id) => queries.table(id)) });
-  const series: { name: string; id: string; engine: string; rows: Row[] }[] = [];
+  const compared = useQuery({ ...queries.compare(ids), enabled: ids.length > 1 });
+  const laws = useQuery({ ...queries.laws(ids[0] ?? ''), enabled: ids.length === 1 });
+  const series: { name: string; id: string; engine: string; rows: Row[]; host: string | undefined }[] = [];
   tables.forEach((table, place) => {
     const id = ids[place] ?? '';
-    for (const [engine, rows] of Object.entries(table.data ?? {})) series.push({ name: `${engine} · ${id.slice(-4)}`, id, engine, rows: rows as unknown as Row[] });
+    const host = compared.data?.hosts[place]?.join(', ');
+    for (const [engine, rows] of Object.entries(table.data ?? {})) series.push({ name: `${engine} · ${id.slice(-4)}`, id, engine, rows: rows as unknown as Row[], host });
   });
   const waiting = tables.find((table) => table.data === undefined);
+  const engines = [...new Set(series.map((each) => each.engine))];
   return (
     <Panel title={t(ids.length > 1 ? 'benchmark.compared' : 'benchmark.last')}>
       {waiting ? (
         <Loaded query={waiting}>{() => null}</Loaded>
       ) : (
         <Stack>
-          {series.map(({ id, engine, rows }) => (
+          {compared.data && !compared.data.same_digest && (
+            <Alert color="orange" variant="light">
+              {t('benchmark.otherWork')}
+            </Alert>
+          )}
+          {series.map(({ id, engine, rows, host }) => (
             <Stack key={`${id}${engine}`} gap={4}>
               <Group justify="space-between">
                 <Text size="sm" fw={600}>
                   {t('table.caption', { engine })} · <RunLink id={id} />
+                  {host && ` · ${t('benchmark.host', { host })}`}
                 </Text>
                 <Group gap="xs">
                   <Button size="compact-xs" variant="default" onClick={() => download(`${id}-${engine}.csv`, rowsToCsv(rows), 'text/csv')}>
@@ -149,7 +160,12 @@ function Tables({ ids }: { ids: string[] }) {
               <SpeedupTable rows={rows} caption={`${t('table.caption', { engine })} ${id}`} />
             </Stack>
           ))}
-          <SpeedupFigure series={series} label={t('chart.label', { engine: series.map((each) => each.name).join(', '), rows: series.flatMap((each) => each.rows.map((row) => `${each.name} ${row.n_workers}: ${number(row.speedup)}`)).join('; ') })} />
+          <SpeedupFigure
+            series={series}
+            curves={engines.length === 1 ? laws.data?.curves[engines[0] ?? ''] : undefined}
+            label={t('chart.label', { engine: series.map((each) => each.name).join(', '), rows: series.flatMap((each) => each.rows.map((row) => `${each.name} ${row.n_workers}: ${number(row.speedup)}`)).join('; ') })}
+          />
+          {laws.data && engines.map((engine) => <FittedLaws key={engine} laws={laws.data} engine={engine} />)}
         </Stack>
       )}
     </Panel>
@@ -158,47 +174,18 @@ function Tables({ ids }: { ids: string[] }) {
 
 function Past({ chosen, onChoose }: { chosen: string[]; onChoose: (ids: string[]) => void }) {
   const { t } = useTranslation();
-  const { when, percent } = useFormats();
+  const compare = (run: RunState) => (
+    <Checkbox
+      aria-label={t('benchmark.compareRun', { run: run.id })}
+      disabled={run.kind !== 'benchmark' || run.status !== 'finished' || (chosen.length >= 4 && !chosen.includes(run.id))}
+      checked={chosen.includes(run.id)}
+      onChange={(event) => onChoose(event.currentTarget.checked ? [...chosen, run.id] : chosen.filter((id) => id !== run.id))}
+    />
+  );
   return (
     <Panel title={t('benchmark.past')}>
       <Loaded query={useQuery(queries.benchmarks)} empty={t('benchmark.none')}>
-        {(runs) => (
-          <Wide label={t('benchmark.past')}>
-            <Table striped withRowBorders={false} miw={640}>
-              <Table.Thead>
-                <Table.Tr>
-                  <Table.Th>{t('benchmark.compare')}</Table.Th>
-                  {['run', 'name', 'status', 'created', 'progress'].map((head) => (
-                    <Table.Th key={head}>{t(`runs.${head}`)}</Table.Th>
-                  ))}
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {runs.map((run) => (
-                  <Table.Tr key={run.id}>
-                    <Table.Td>
-                      <Checkbox
-                        aria-label={t('benchmark.compareRun', { run: run.id })}
-                        disabled={run.kind !== 'benchmark' || run.status !== 'finished' || (chosen.length >= 4 && !chosen.includes(run.id))}
-                        checked={chosen.includes(run.id)}
-                        onChange={(event) => onChoose(event.currentTarget.checked ? [...chosen, run.id] : chosen.filter((id) => id !== run.id))}
-                      />
-                    </Table.Td>
-                    <Table.Td>
-                      <RunLink id={run.id} />
-                    </Table.Td>
-                    <Table.Td>{run.name}</Table.Td>
-                    <Table.Td>
-                      <Status status={run.status} />
-                    </Table.Td>
-                    <Table.Td>{when(run.created)}</Table.Td>
-                    <Table.Td>{percent(run.progress)}</Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Wide>
-        )}
+        {(runs) => <RunsTable runs={runs} label={t('benchmark.past')} columns={['run', 'name', 'status', 'created', 'progress']} before={{ head: t('benchmark.compare'), cell: compare }} />}
       </Loaded>
     </Panel>
   );

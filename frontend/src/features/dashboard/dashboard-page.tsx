@@ -2,7 +2,8 @@ import { Anchor, Badge, Group, List, Progress, SimpleGrid, Stack, Table, Text } 
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { Link } from 'wouter';
-import { Figure, Page, Panel, RunLink, Status, Wide } from '../../components/parts';
+import { Figure, Page, Panel, RunLink } from '../../components/parts';
+import { RunsTable } from '../../components/runs-table';
 import { SpeedupTable, type Row } from '../../components/speedup';
 import { Empty, Loaded } from '../../components/state';
 import { useFormats } from '../../lib/format';
@@ -179,7 +180,6 @@ function InUse() {
 
 function Going() {
   const { t } = useTranslation();
-  const { percent } = useFormats();
   const runs = useQuery(queries.runs());
   return (
     <Panel title={t('dashboard.going')}>
@@ -187,26 +187,7 @@ function Going() {
         {(all) => {
           const going = all.filter((run) => run.status === 'running' || run.status === 'waiting');
           if (going.length === 0) return <Empty>{t('dashboard.idle')}</Empty>;
-          return (
-            <Wide label={t('dashboard.going')}>
-              <Table withRowBorders={false}>
-                <Table.Tbody>
-                  {going.map((run) => (
-                    <Table.Tr key={run.id}>
-                      <Table.Td>
-                        <RunLink id={run.id} />
-                      </Table.Td>
-                      <Table.Td>{t(`kind.${run.kind}`)}</Table.Td>
-                      <Table.Td>
-                        <Status status={run.status} />
-                      </Table.Td>
-                      <Table.Td>{run.waits_for ?? percent(run.progress)}</Table.Td>
-                    </Table.Tr>
-                  ))}
-                </Table.Tbody>
-              </Table>
-            </Wide>
-          );
+          return <RunsTable runs={going} label={t('dashboard.going')} columns={['run', 'kind', 'status', 'progress']} />;
         }}
       </Loaded>
     </Panel>

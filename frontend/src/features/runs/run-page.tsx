@@ -2,7 +2,7 @@ import { Anchor, Button, Code, Group, SimpleGrid, Stack, Table, Text } from '@ma
 import { useQuery } from '@tanstack/react-query';
 import { useTranslation } from 'react-i18next';
 import { download, Figure, Page, Panel, Status, Wide } from '../../components/parts';
-import { SpeedupFigure, SpeedupTable, type Curve, type Row } from '../../components/speedup';
+import { FittedLaws, SpeedupFigure, SpeedupTable, type Row } from '../../components/speedup';
 import { Loaded } from '../../components/state';
 import { base, type RunRecord } from '../../lib/api';
 import { useFormats } from '../../lib/format';
@@ -75,21 +75,10 @@ function Measured({ run }: { run: RunRecord }) {
             <SpeedupTable rows={rows} caption={t('table.caption', { engine })} />
             <SpeedupFigure
               series={[{ name: engine, rows }]}
-              curves={(laws.data?.curves[engine] ?? []) as unknown as Curve[]}
+              curves={laws.data?.curves[engine]}
               label={t('chart.label', { engine, rows: rows.map((row) => `${row.n_workers}: ${number(row.speedup)}`).join('; ') })}
             />
-            {(laws.data?.laws[engine] ?? []).map((law) => (
-              <Text key={String(law.law)} size="sm">
-                {'n_cores_needed' in law
-                  ? t('law.needs', { law: t(`law.${String(law.law)}`), cores: law.n_cores_needed })
-                  : t('law.fitted', {
-                      law: t(`law.${String(law.law)}`),
-                      parameters: Object.entries(law.parameters as Record<string, number>)
-                        .map(([name, value]) => `${name} = ${number(value, 4)} ± ${number((law.std_errors as Record<string, number>)[name], 4)}`)
-                        .join(', '),
-                    })}
-              </Text>
-            ))}
+            {laws.data && <FittedLaws laws={laws.data} engine={engine} />}
           </Panel>
         ))}
       {run.artefacts.some((name) => name.endsWith('.ipynb')) && (

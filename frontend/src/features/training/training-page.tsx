@@ -3,6 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { useTranslation } from 'react-i18next';
 import { Page, Panel, RunLink, Status, Wide } from '../../components/parts';
+import { RunsTable } from '../../components/runs-table';
 import { Loaded, NotAllowed, Problem } from '../../components/state';
 import { api, take, type RunState } from '../../lib/api';
 import { useFormats } from '../../lib/format';
@@ -146,43 +147,15 @@ function KillActor() {
 
 function Past({ chosen, onChoose }: { chosen: string | undefined; onChoose: (id: string) => void }) {
   const { t } = useTranslation();
-  const { when, percent } = useFormats();
+  const follow = (run: RunState) => (
+    <Button size="compact-xs" variant="default" disabled={run.id === chosen} onClick={() => onChoose(run.id)} aria-label={t('training.followRun', { run: run.id })}>
+      {t('training.follow')}
+    </Button>
+  );
   return (
     <Panel title={t('training.past')}>
       <Loaded query={useQuery(queries.trainings)} empty={t('training.none')}>
-        {(runs) => (
-          <Wide label={t('training.past')}>
-            <Table striped withRowBorders={false} miw={620}>
-              <Table.Thead>
-                <Table.Tr>
-                  {['run', 'status', 'created', 'progress'].map((head) => (
-                    <Table.Th key={head}>{t(`runs.${head}`)}</Table.Th>
-                  ))}
-                  <Table.Th>{t('training.follow')}</Table.Th>
-                </Table.Tr>
-              </Table.Thead>
-              <Table.Tbody>
-                {runs.map((run) => (
-                  <Table.Tr key={run.id}>
-                    <Table.Td>
-                      <RunLink id={run.id} />
-                    </Table.Td>
-                    <Table.Td>
-                      <Status status={run.status} />
-                    </Table.Td>
-                    <Table.Td>{when(run.created)}</Table.Td>
-                    <Table.Td>{percent(run.progress)}</Table.Td>
-                    <Table.Td>
-                      <Button size="compact-xs" variant="default" disabled={run.id === chosen} onClick={() => onChoose(run.id)} aria-label={t('training.followRun', { run: run.id })}>
-                        {t('training.follow')}
-                      </Button>
-                    </Table.Td>
-                  </Table.Tr>
-                ))}
-              </Table.Tbody>
-            </Table>
-          </Wide>
-        )}
+        {(runs) => <RunsTable runs={runs} label={t('training.past')} columns={['run', 'status', 'created', 'progress']} after={{ head: t('training.follow'), cell: follow }} />}
       </Loaded>
     </Panel>
   );
