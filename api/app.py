@@ -21,7 +21,7 @@ from api.deps import Context
 from api.guard import Guard
 from api.history import History
 from api.jobs import Jobs
-from api.metrics import Meters
+from api.metrics import Host, Meters
 from api.predictor import Predictor
 from api.services import benchmark, health, metrics, prediction, runs, training
 from api.settings import Settings
@@ -74,7 +74,7 @@ def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> Ser
     lab, engine = Lab(dataclasses.replace(told, database=url)), open_database(url)
     meters, stopping = Meters(), asyncio.Event()
     context = Context(
-        lab=lab, settings=settings, meters=meters, predictor=Predictor(lab.models),
+        lab=lab, settings=settings, meters=meters, host=Host(str(lab.folder.root)), predictor=Predictor(lab.models),
         history=History(engine, settings.history), jobs=Jobs(lab, settings.queue, told), stopping=stopping,
     )  # fmt: skip
 

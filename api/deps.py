@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from fastapi import Depends, Header, Path, Query, Request
@@ -16,7 +18,7 @@ from labkit.store.runs import RunStore
 if TYPE_CHECKING:
     from api.history import History
     from api.jobs import Jobs
-    from api.metrics import Meters
+    from api.metrics import Host, Meters
     from api.predictor import Predictor
     from api.settings import Settings
 
@@ -28,12 +30,18 @@ class Context:
     lab: Lab
     settings: Settings
     meters: Meters
+    host: Host
     predictor: Predictor
     history: History
     jobs: Jobs
     stopping: asyncio.Event
     cluster_state: dict[str, Any] | None = None
     sample: dict[str, Any] = dataclasses.field(default_factory=dict)
+    sampled_s: float = -math.inf  # when, by the monotonic clock
+    sampling: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
+    samples: collections.deque[dict[str, Any]] = dataclasses.field(
+        default_factory=lambda: collections.deque(maxlen=720)
+    )
 
 
 class Problem(BaseModel):

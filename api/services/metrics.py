@@ -6,6 +6,7 @@ import asyncio
 import collections
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +19,6 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 
 from api.deps import PROBLEMS, Context, ContextDep
-from api.metrics import host_now
 from api.predictor import settle
 from api.problems import Problem
 from api.streams import every
@@ -30,7 +30,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # what Ray writes for terminals
 _LINE = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
 _CLUSTER_S = 2.0  # how old the cluster's state in /metrics may be
-SAMPLE_S = 1.0
+SAMPLE_S, KEPT_EVERY_S = 1.0, 5.0  # where somebody follows, and for the last hour
 _MOST_LINES = 200
 _LOG = logging.getLogger("labkit.api")
 _TASKS = 500
@@ -70,6 +70,34 @@ class Cluster(BaseModel):
     tasks: list[Task]
 
 
+class Requests(BaseModel):
+    """What was answered in the last 10 s; percentiles within 5 %, null where nothing was."""
+
+    per_s: float
+    errors_per_s: float = Field(description="Answers with status 5xx.")
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class Sample(BaseModel):
+    """Host, requests, cluster and runs at one moment."""
+
+    at: str = Field(description="UTC.")
+    cpu: float = Field(description="Share in use, 0–1, as of memory and disk.")
+    cores: list[float] = Field(description="The same of each CPU.")
+    memory: float
+    disk: float
+    sent_bytes: float = Field(description="Over the network since the host started, as what was received.")
+    received_bytes: float
+    read_bytes: float = Field(description="From disks since the host started, as what was written.")
+    written_bytes: float
+    process_unique_bytes: float = Field(description="Memory of this server that no other process shares.")
+    requests: Requests
+    cluster: dict[str, Any] | None = Field(description="Nodes and running tasks; null where there is no cluster.")
+    runs: list[dict[str, Any]] = Field(description="Runs that go on.")
+
+
 class Killed(BaseModel):
     """An actor whose process was killed."""
 
@@ -80,8 +108,7 @@ class Killed(BaseModel):
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 async def read_metrics(context: ContextDep) -> Response:
     """Show all meters in Prometheus' text format."""
-    if not context.sample:
-        await _look(context)
+    await fresh(context, KEPT_EVERY_S)
     await asyncio.to_thread(_measure, context)
     return Response(generate_latest(context.meters.registry), media_type=CONTENT_TYPE_LATEST)
 
@@ -90,7 +117,13 @@ async def read_metrics(context: ContextDep) -> Response:
 async def follow_metrics(context: ContextDep) -> AsyncIterator[ServerSentEvent]:
     """Follow host, requests, cluster and runs, a `sample` each second."""
     async for _ in every(context, SAMPLE_S):
-        yield ServerSentEvent(event="sample", data=context.sample or await _look(context))
+        yield ServerSentEvent(event="sample", data=await fresh(context, SAMPLE_S))
+
+
+@router.get("/metrics/history")
+def read_history(context: ContextDep) -> list[Sample]:
+    """Show the samples of the last hour, one every 5 s, the oldest first; fewer where the server began later."""
+    return [Sample(**each) for each in list(context.samples)]
 
 
 @router.get("/logs", response_class=EventSourceResponse)
@@ -178,24 +211,34 @@ def _measure(context: Context) -> None:
 
 
 async def watch(context: Context) -> None:
-    """Measure once a second, however many follow."""
+    """Keep a sample now and then, whether somebody follows or not."""
     while True:
-        try:
+        await fresh(context, SAMPLE_S)
+        if context.sample not in list(context.samples)[-1:]:
+            context.samples.append(context.sample)
+        await asyncio.sleep(KEPT_EVERY_S)
+
+
+async def fresh(context: Context, most_s: float) -> dict[str, Any]:
+    """Return a sample that is not older than so many seconds: measured once, however many ask."""
+    async with context.sampling:
+        if time.monotonic() - context.sampled_s > 0.9 * most_s:
             await _look(context)
-        except LabError as fault:  # a database that is gone for a while
-            _LOG.warning("sample: %s", fault)
-        await asyncio.sleep(SAMPLE_S)
-
-
-async def _look(context: Context) -> dict[str, Any]:
-    host = await asyncio.to_thread(host_now, str(context.lab.folder.root))
-    going = await asyncio.to_thread(context.lab.runs.list, None, "running")
-    runs = [{"id": run.id, "kind": run.kind, "name": run.name, "progress": run.progress} for run in going]
-    context.sample = {
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **host, "requests": context.meters.recent(),
-        "cluster": context.cluster_state, "runs": runs,
-    }  # fmt: skip
     return context.sample
+
+
+async def _look(context: Context) -> None:
+    host, runs = await asyncio.to_thread(context.host.now), context.sample.get("runs", [])
+    try:
+        going = await asyncio.to_thread(context.lab.runs.list, None, "running")
+        runs = [{"id": run.id, "kind": run.kind, "name": run.name, "progress": run.progress} for run in going]
+    except LabError as fault:  # a database that is gone for a while
+        _LOG.warning("sample: %s", fault)
+    context.sampled_s = time.monotonic()
+    context.sample = {
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"), **host,
+        "requests": context.meters.recent.summary(context.sampled_s), "cluster": context.cluster_state, "runs": runs,
+    }  # fmt: skip
 
 
 async def watch_cluster(context: Context) -> None:

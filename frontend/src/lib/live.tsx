@@ -1,19 +1,9 @@
-import { createContext, useContext, useMemo, useRef, useState, type ReactNode } from 'react';
+import { createContext, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from 'react';
+import { api, take, type Schemas } from './api';
 import { useEvents, type Connection } from './events';
 
-/** What the services measure once a second. */
-export type Sample = {
-  at: string;
-  cpu: number;
-  cores: number[];
-  memory: number;
-  disk: number;
-  sent_bytes: number;
-  received_bytes: number;
-  read_bytes: number;
-  written_bytes: number;
-  process_unique_bytes: number;
-  requests: { per_s: number; errors_per_s: number; p50_ms: number | null; p95_ms: number | null; p99_ms: number | null };
+/** What the services measure: every second while somebody follows. */
+export type Sample = Omit<Schemas['Sample'], 'cluster' | 'runs'> & {
   cluster: {
     nodes: { node: string; cpus: number; cpus_used: number; store_bytes: number; store_used_bytes: number }[];
     running: Record<string, number>;
@@ -21,8 +11,8 @@ export type Sample = {
   runs: { id: string; kind: string; name: string; progress: number }[];
 };
 
-/** Samples are kept for an hour at one a second. */
-export const KEPT = 3_600;
+/** An hour of samples at one a second, and what the services kept of the hour before the page was opened. */
+export const KEPT = 3_600 + 720;
 
 type Live = { connection: Connection; sample: Sample | null; history: readonly Sample[] };
 
@@ -31,6 +21,17 @@ const LiveContext = createContext<Live>({ connection: 'connecting', sample: null
 export function LiveProvider({ path = '/metrics/live', children }: { path?: string | null; children: ReactNode }) {
   const history = useRef<Sample[]>([]);
   const [sample, setSample] = useState<Sample | null>(null);
+  useEffect(() => {
+    if (path === null) return;
+    // What was measured before this page was opened; where that cannot be had, charts begin now.
+    void take(api.GET('/metrics/history')).then(
+      (found) => {
+        const first = history.current[0]?.at;
+        history.current.unshift(...(found as unknown as Sample[]).filter((each) => first === undefined || each.at < first));
+      },
+      () => undefined,
+    );
+  }, [path]);
   const connection = useEvents(
     path,
     {

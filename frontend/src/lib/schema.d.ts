@@ -546,6 +546,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/metrics/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read History
+         * @description Show the samples of the last hour, one every 5 s, the oldest first; fewer where the server began later.
+         */
+        get: operations["read_history_metrics_history_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/logs": {
         parameters: {
             query?: never;
@@ -1193,6 +1213,25 @@ export interface components {
             };
         };
         /**
+         * Requests
+         * @description What was answered in the last 10 s; percentiles within 5 %, null where nothing was.
+         */
+        Requests: {
+            /** Per S */
+            per_s: number;
+            /**
+             * Errors Per S
+             * @description Answers with status 5xx.
+             */
+            errors_per_s: number;
+            /** P50 Ms */
+            p50_ms: number | null;
+            /** P95 Ms */
+            p95_ms: number | null;
+            /** P99 Ms */
+            p99_ms: number | null;
+        };
+        /**
          * RunRecord
          * @description A run with all that it came to and where it comes from.
          */
@@ -1298,6 +1337,65 @@ export interface components {
             parameters: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * Sample
+         * @description Host, requests, cluster and runs at one moment.
+         */
+        Sample: {
+            /**
+             * At
+             * @description UTC.
+             */
+            at: string;
+            /**
+             * Cpu
+             * @description Share in use, 0–1, as of memory and disk.
+             */
+            cpu: number;
+            /**
+             * Cores
+             * @description The same of each CPU.
+             */
+            cores: number[];
+            /** Memory */
+            memory: number;
+            /** Disk */
+            disk: number;
+            /**
+             * Sent Bytes
+             * @description Over the network since the host started, as what was received.
+             */
+            sent_bytes: number;
+            /** Received Bytes */
+            received_bytes: number;
+            /**
+             * Read Bytes
+             * @description From disks since the host started, as what was written.
+             */
+            read_bytes: number;
+            /** Written Bytes */
+            written_bytes: number;
+            /**
+             * Process Unique Bytes
+             * @description Memory of this server that no other process shares.
+             */
+            process_unique_bytes: number;
+            requests: components["schemas"]["Requests"];
+            /**
+             * Cluster
+             * @description Nodes and running tasks; null where there is no cluster.
+             */
+            cluster: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * Runs
+             * @description Runs that go on.
+             */
+            runs: {
+                [key: string]: unknown;
+            }[];
         };
         /**
          * Session
@@ -4385,6 +4483,115 @@ export interface operations {
                 content: {
                     "application/problem+json": unknown;
                     "text/event-stream": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_history_metrics_history_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example [
+                     *       {
+                     *         "at": "2026-11-28T13:40:04.579+00:00",
+                     *         "cpu": 0.633,
+                     *         "cores": [
+                     *           0.403,
+                     *           0.863
+                     *         ],
+                     *         "memory": 0.0684079,
+                     *         "disk": 0.325,
+                     *         "sent_bytes": 2282280000,
+                     *         "received_bytes": 6695720000,
+                     *         "read_bytes": 15965300000,
+                     *         "written_bytes": 18903600000,
+                     *         "process_unique_bytes": 476746000,
+                     *         "requests": {
+                     *           "per_s": 0.2,
+                     *           "errors_per_s": 0,
+                     *           "p50_ms": 6.93379,
+                     *           "p95_ms": 967.853,
+                     *           "p99_ms": 967.853
+                     *         },
+                     *         "cluster": {
+                     *           "nodes": [
+                     *             {
+                     *               "node": "b9b6f624",
+                     *               "cpus": 2,
+                     *               "cpus_used": 0,
+                     *               "store_bytes": 2000000000,
+                     *               "store_used_bytes": 0
+                     *             }
+                     *           ],
+                     *           "running": {}
+                     *         },
+                     *         "runs": []
+                     *       }
+                     *     ]
+                     */
+                    "application/json": components["schemas"]["Sample"][];
+                };
+            };
+            /** @description No token, or one that is not known. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token without the scope that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, the cluster or the model is not there now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
         };
