@@ -39,7 +39,7 @@ from labkit.runner import ROOT, notebooks
 _NO_NEWS = {"fetchNews": "false", "checkForUpdates": False}
 _NEWS_SETTINGS = "@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 _JUPYTER_TIMEOUT_S = 90.0
-_WORKSPACE = "lesson"
+_WORKSPACE, ADDRESS_FILE = "lesson", "services-address"
 
 
 @app.command()
@@ -65,14 +65,13 @@ def lab(
         with progress("Flights") as tell:
             opened.prepare(days=days, on_progress=tell)
         _ensure_cluster(opened, ray_port, ending)
+        with progress("Services"):  # first, since JupyterLab asks only at its own start where they are
+            services, url = start_services(opened, api_port, jupyter=f"http://{LOOPBACK}:{port}/")
+        ending.append(lambda: end_service(services))
         with progress("JupyterLab"):
             process, address = start_jupyter(opened, port, browser and _has_screen())
         ending.append(lambda: end_service(process))
-        console.print(f"JupyterLab: {address}", highlight=False, soft_wrap=True)
-        with progress("Services"):
-            services, url = start_services(opened, api_port, jupyter=f"http://{LOOPBACK}:{port}/")
-        ending.append(lambda: end_service(services))
-        console.print(f"Services: {url}", highlight=False, soft_wrap=True)
+        console.print(f"JupyterLab: {address}\nServices: {url}", highlight=False, soft_wrap=True)
         _ensure_model(opened, days)
         record = _ensure_table(opened, days)
         show_benchmark(record, opened.settings.lang)
@@ -117,7 +116,7 @@ def start_jupyter(opened: Lab, port: int, browser: bool, root: Path = ROOT) -> t
 
 def start_services(opened: Lab, port: int, jupyter: str) -> tuple[psutil.Process, str]:
     """Start the services beside a lesson; return their process and their address."""
-    file = opened.folder.root / "services-address"
+    file = opened.folder.root / ADDRESS_FILE
     file.unlink(missing_ok=True)
     command = [sys.executable, "-m", "labkit.cli", "serve", "--lab", "--port", str(port), "--url-file", str(file)]
     process = start_service(
@@ -129,20 +128,23 @@ def start_services(opened: Lab, port: int, jupyter: str) -> tuple[psutil.Process
 
 
 def workspace(path: str, lang: str) -> dict[str, Any]:
-    """Return JupyterLab's layout of a lesson: a notebook, and the live panel beside it; all addresses are relative."""
-    left, right = f"notebook:{path}", f"server-proxy:server-proxy:{PANEL}"
-    areas = [{"type": "tab-area", "currentIndex": 0, "widgets": [widget]} for widget in (left, right)]
+    """Return JupyterLab's layout of a lesson: a notebook, beside it live panel and dashboard, by relative addresses."""
+    left, beside = f"notebook:{path}", {PANEL: t("cluster.title", lang), "services": "labkit"}
+    right = {f"server-proxy:server-proxy:{name}": _tab(name, title) for name, title in beside.items()}
+    areas = [{"type": "tab-area", "currentIndex": 0, "widgets": widgets} for widgets in ([left], list(right))]
     dock = {"type": "split-area", "orientation": "horizontal", "sizes": [0.64, 0.36], "children": areas}
-    title = t("cluster.title", lang)
-    panel = {"url": f"/{PANEL}/", "title": title, "newBrowserTab": False, "id": f"server-proxy:{PANEL}"}
     return {
         "metadata": {"id": _WORKSPACE},
         "data": {
             "layout-restorer:data": {"main": {"dock": dock, "current": left}, "left": {"collapsed": True}},
             left: {"data": {"path": path, "factory": "Notebook"}},
-            right: {"data": panel},
+            **right,
         },
     }
+
+
+def _tab(name: str, title: str) -> dict[str, Any]:
+    return {"data": {"url": f"/{name}/", "title": title, "newBrowserTab": False, "id": f"server-proxy:{name}"}}
 
 
 def own_copy(source: Path, folder: Path) -> Path:

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from labkit.classroom.text import LANGUAGES, t
-from labkit.cli.lab import own_copy, start_jupyter
+from labkit.cli.lab import own_copy, start_jupyter, start_services
 from labkit.lab import start
 from labkit.parallel.head import start_head, stop_head
 from labkit.parallel.service import end_service, free_port
@@ -44,7 +44,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name in [name for name in os.environ if name.startswith("RAY_")]:  # of a cluster that this process attached to
         strange.delenv(name)
     try:
-        process, place = start_jupyter(lab, free_port(), False, root)
+        port = free_port()
+        services, _ = start_services(lab, free_port(), jupyter=f"http://127.0.0.1:{port}/")
+        process, place = start_jupyter(lab, port, False, root)
         try:
             for name in SMALL:
                 for lang in LANGUAGES:
@@ -52,6 +54,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield place
         finally:
             end_service(process)
+            end_service(services)
     finally:
         strange.undo()
         stop_head(lab.folder)
@@ -92,7 +95,7 @@ def curve(explorer: Any) -> str:
 
 def test_the_lesson_opens_with_the_notebook_and_the_live_panel_side_by_side(page: Any) -> None:
     page.locator(".jp-NotebookPanel").wait_for()
-    panel = page.frame_locator(".jp-ServerProxy iframe").locator("svg[role=img]")
+    panel = page.frame_locator(".jp-ServerProxy:visible iframe").locator("svg[role=img]")
     panel.get_by_text(t("cluster.node", "en", node="")).first.wait_for()
     left, right = page.locator(".jp-NotebookPanel").bounding_box(), page.locator(".jp-ServerProxy").first.bounding_box()
     assert left["x"] + left["width"] <= right["x"] + 5 and right["width"] > 300
@@ -103,6 +106,21 @@ def test_rays_dashboard_answers_behind_jupyters_login_alone(page: Any, address: 
     base = "{0.scheme}://{0.netloc}".format(urlsplit(address))
     assert page.context.request.get(f"{base}/ray/api/v0/nodes").json()["result"] is True
     with urlopen(f"{base}/ray/api/v0/nodes", timeout=30) as answer:  # without the cookie
+        assert urlsplit(answer.url).path == "/login"
+
+
+def test_the_dashboard_lives_in_the_lesson_behind_jupyters_login_alone(page: Any, address: str) -> None:
+    page.locator(".lm-TabBar-tab", has_text="labkit").click()
+    dashboard = page.locator(".jp-ServerProxy:visible iframe").content_frame
+    dashboard.get_by_text("live", exact=True).wait_for()  # events come through as they are sent
+    assert dashboard.locator("h1").inner_text() == "The lab now"
+    dashboard.locator("html").evaluate("() => { location.hash = '#/metrics' }")
+    dashboard.get_by_role("img", name="CPU by core").locator("canvas").wait_for()
+    shot(page, "dashboard-in-jupyterlab")
+    base = "{0.scheme}://{0.netloc}".format(urlsplit(address))
+    refused = page.context.request.post(f"{base}/services/train", data={"days": 0})
+    assert refused.status == 422 and refused.json()["field"] == "body.days"
+    with urlopen(f"{base}/services/session", timeout=30) as answer:  # without the cookie
         assert urlsplit(answer.url).path == "/login"
 
 
