@@ -14,7 +14,7 @@ from labkit.learning.costs import cost_s
 from labkit.learning.ensemble import Ensemble, Member, combine, digest
 from labkit.learning.fitting import Fit, merge_parts, merge_probabilities, plan_fits
 from labkit.learning.recipes import catalogue
-from labkit.learning.scores import score
+from labkit.learning.scores import calibration_curve, score
 from labkit.parallel.actors import DataProcessor, ModelTrainer, Trained
 from labkit.parallel.dispatch import dispatch
 from labkit.parallel.engines import check_workers, engine
@@ -260,8 +260,10 @@ def train_run(
             on_event=seen,
             calibration=calibrated(job),
         )
-        scores = dataclasses.asdict(score(job.test.y, ensemble.predict_proba(job.test.X)))
-        model = models.save(ensemble, run_id=run.id, scores=scores, encoder=dataset.encoder)
+        probability = ensemble.predict_proba(job.test.X)
+        scores = dataclasses.asdict(score(job.test.y, probability))
+        curve = {"calibration": calibration_curve(job.test.y, probability)} if probability.ndim == 1 else {}
+        model = models.save(ensemble, run_id=run.id, scores=scores | curve, encoder=dataset.encoder)
         weights = dict(zip(ensemble.names, map(float, ensemble.weights), strict=True))
         results = {"digest": found, "scores": scores, "model": model.id, "weights": weights, "fitted": len(events)}
         runs.update(run.id, status="finished", progress=1.0, results=results)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -22,6 +23,8 @@ from labkit.store.runs import Run
 
 router = APIRouter(tags=["benchmark"], responses=PROBLEMS)
 _KINDS = ("benchmark", "notebook")
+# What the policy would refuse anyway, and a browser complain of: scripts and fonts of nbconvert's template.
+_NEEDLESS = re.compile(r"<script\b.*?</script>|@font-face\s*\{.*?\}", re.DOTALL)
 _HIDDEN = {"lang", "home", "run_id", "key", "data"}  # what the lab says itself, and what would open files and addresses
 
 
@@ -185,7 +188,7 @@ def page_of(executed: bytes) -> str:
     page, _ = HTMLExporter(
         template_name="classic", mathjax_url="", require_js_url="", embed_images=True
     ).from_notebook_node(book)
-    return str(page)
+    return _NEEDLESS.sub("", str(page))
 
 
 def _own(name: str, context: Any) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import typer
 
@@ -77,7 +76,8 @@ def compare(run: list[str] = typer.Argument(help="Two or more benchmarks."), as_
         for engine in record["results"]["tables"]:
             title = f"{record['id']} · {engine} · host {host['digest']} · flights {record['data_digest'][:12]}"
             show_speedups(title, rows_of(record["results"], engine), lab.settings.lang)
-    for what, values in {"hosts": _hosts(records), "flights": {record["data_digest"] for record in records}}.items():
+    hosts = {",".join(sorted(found["digest"] for found in record["fingerprints"])) for record in records}
+    for what, values in {"hosts": hosts, "flights": {record["data_digest"] for record in records}}.items():
         if len(values) > 1:
             console.print(f"These runs are of different {what}: their times do not compare, at most their shapes do.")
 
@@ -144,7 +144,3 @@ def export(
 
 
 _HEAD = ("id", "kind", "name", "status", "created", "started", "finished", "data_digest", "parameters", "error")
-
-
-def _hosts(records: list[dict[str, Any]]) -> set[str]:
-    return {",".join(sorted(found["digest"] for found in record["fingerprints"])) for record in records}

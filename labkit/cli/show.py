@@ -36,8 +36,9 @@ def show_json(value: Any) -> None:
 def show_table(title: str, header: Sequence[str], rows: Sequence[Sequence[Any]], *, right: int = 0) -> None:
     """Print a table, its last `right` columns to the right."""
     table = Table(title=escape(title), title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for index, name in enumerate(header):
-        table.add_column(name, justify="right" if index >= len(header) - right else "left", overflow="fold")
+    for index, name in enumerate(header, right - len(header)):
+        kept = name in ("run", "model")  # whole, to be copied
+        table.add_column(name, justify="right" if index >= 0 else "left", overflow="fold", no_wrap=kept)
     for row in rows:
         table.add_row(*(escape(str(cell)) for cell in row))
     console.print(table)
@@ -101,4 +102,5 @@ def end_by(signal: int, _: object) -> None:
 
 def run_line(run: Mapping[str, Any]) -> list[str]:
     """Return a run's cells for a list."""
-    return [run["id"], run["kind"], run["name"], run["status"], f"{run['progress']:.0%}", str(run["created"])[:19]]
+    created = str(run["created"])[:16].replace("T", " ")
+    return [run["id"], run["kind"], run["name"], run["status"], f"{run['progress']:.0%}", created]

@@ -68,7 +68,13 @@ def test_more_workers_than_were_measured_are_simulated(trained: Shell) -> None:
 def test_the_first_model_is_promoted_and_listed(trained: Shell) -> None:
     (model,) = trained.json("models", "list")
     assert model["promoted"] and 0.5 < model["scores"]["roc_auc"] < 1.0
+    assert all(0 <= said <= 1 and 0 <= happened <= 1 and n > 0 for said, happened, n in model["scores"]["calibration"])
     assert model["id"] in trained.run("models", "promote", model["id"][:6])
+
+
+def test_a_list_shows_ids_whole_so_that_they_can_be_copied(trained: Shell) -> None:
+    said = trained.run("runs", "list", COLUMNS="80")
+    assert all(run["id"] in said for run in trained.json("runs", "list"))
 
 
 def test_one_ensemble_has_one_digest_with_ray_and_without(trained: Shell) -> None:

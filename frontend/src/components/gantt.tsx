@@ -48,7 +48,7 @@ export function Gantt({ tasks, width = 760 }: { tasks: readonly TaskEvent[]; wid
         </Group>
       </Group>
       <div style={{ overflowX: 'auto' }} role="region" tabIndex={0} aria-label={t('gantt.title')}>
-        <svg viewBox={`0 0 ${width} ${height}`} style={{ width: '100%', minWidth: 480 }} role="img" aria-label={t('gantt.summary', { tasks: tasks.length, workers: workers.length, seconds: number(span, 1) })}>
+        <svg viewBox={`0 0 ${width} ${height}`} style={{ width: '100%', minWidth: 680 }} role="img" aria-label={t('gantt.summary', { tasks: tasks.length, workers: workers.length, seconds: number(span, 1) })}>
           {ticks.map((tick) => (
             <g key={tick}>
               <line x1={x(begin + tick)} x2={x(begin + tick)} y1={0} y2={height - 24} stroke="var(--line)" />

@@ -106,7 +106,7 @@ function Now() {
       {sample ? (
         <SimpleGrid cols={{ base: 2, xs: 3 }}>
           <Figure label={t('metrics.perS')} value={number(sample.requests.per_s, 1)} />
-          <Figure label={t('metrics.p99')} value={sample.requests.p99_ms === null ? t('metrics.none') : `${number(sample.requests.p99_ms, 1)} ms`} />
+          <Figure label={t('metrics.p99')} value={sample.requests.p99_ms === null ? t('metrics.none') : `${number(sample.requests.p99_ms, sample.requests.p99_ms < 10 ? 1 : 0)} ms`} />
           <Figure label={t('metrics.errors')} value={number(sample.requests.errors_per_s, 1)} />
           <Figure label={t('metrics.cpu')} value={percent(sample.cpu)} />
           <Figure label={t('metrics.memory')} value={percent(sample.memory)} />
