@@ -116,8 +116,8 @@ class RayCrew(Crew):
             self._given = [ray.put(value) for value in arguments]
         except (ObjectStoreFullError, OutOfDiskError) as fault:
             raise NotEnoughMemory(
-                f"Ray's object store cannot take the shared data: {str(fault).strip().splitlines()[0]} Choose fewer days"
-                " or a smaller scale, end other work on the cluster, or start it with a larger store."
+                f"Ray's object store cannot take the shared data: {str(fault).strip().splitlines()[0]} Choose fewer"
+                " days or a smaller scale, end other work on the cluster, or start it with a larger store."
             ) from fault
         self._running: collections.OrderedDict[Any, int] = collections.OrderedDict()
         self._actors: list[Any] = [self._remote.remote(actor, *self._given) for _ in range(n_workers)]
