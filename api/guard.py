@@ -104,7 +104,8 @@ class Guard:
                 await self._sign_in(scope, send)
                 return None
             if scope["path"] == "/login":
-                await _send(send, 200, _LOGIN, [(b"content-type", b"text/html; charset=utf-8")])
+                told = _LOGIN + _WRONG if scope["query_string"] == b"refused" else _LOGIN
+                await _send(send, 200, told, [(b"content-type", b"text/html; charset=utf-8")])
                 return None
             if scope["path"] not in OPEN and not self._is_preflight(scope, headers):
                 token = await self._authenticate(scope, headers)
@@ -113,7 +114,8 @@ class Guard:
         except (Problem, LabError) as fault:
             a_person = b"text/html" in dict(scope["headers"]).get(b"accept", b"")
             if a_person and scope["path"] in ("/", "/docs") and isinstance(fault, Problem) and fault.status == 401:
-                await _send(send, 303, b"", [(b"location", b"login")])
+                place = b"login?refused" if b"token=" in scope["query_string"] else b"login"
+                await _send(send, 303, b"", [(b"location", place)])
                 return None
             if a_person and scope["path"] == "/login":
                 await _send(send, 401, _LOGIN + _WRONG, [(b"content-type", b"text/html; charset=utf-8")])

@@ -256,6 +256,8 @@ def test_without_a_token_one_is_asked_for_and_a_wrong_one_refused(browser: Any, 
     page.locator("input[name=token]").fill("wrong")
     page.keyboard.press("Enter")
     page.get_by_text("This token is not known").wait_for()
+    page.goto(f"http://127.0.0.1:{served.port}/?token=an.old-one")
+    page.get_by_text("This token is not known").wait_for()
     page.goto(served.url)
     page.get_by_role("heading", level=1).wait_for()
     context.clear_cookies()

@@ -78,7 +78,7 @@ function Frame() {
                   <Route path="/benchmark" component={BenchmarkPage} />
                   <Route path="/metrics" component={MetricsPage} />
                   <Route path="/runs" component={RunsPage} />
-                  <Route path="/runs/:id">{({ id }) => <RunPage id={id} />}</Route>
+                  <Route path={/^[/]runs[/](?<id>[0-9a-f-]+)$/}>{({ id }) => <RunPage id={id ?? ''} />}</Route>
                   <Route>
                     <Empty>{t('nav.unknown')}</Empty>
                   </Route>
