@@ -1,4 +1,4 @@
-"""How soon the dashboard can be used, and what an hour of live samples costs it: `python -m tests.benchmarks.dashboard`.
+"""How soon the dashboard can be used, what an hour of samples costs it: `python -m tests.benchmarks.dashboard`.
 
 A real Chromium and the real services of the lab that LABKIT_HOME names. The times of the first load are the browser's
 own. The hour is simulated: samples of the real stream, repeated at 10 a second for what a second costs, and as fast as
@@ -45,7 +45,8 @@ window.tell = (period, most) => {
   }, period);
 };
 """
-LOADED = """() => performance.getEntriesByType('resource').map((each) => each.name).filter((name) => /[.](js|css)$/.test(name))"""
+LOADED = """() => performance.getEntriesByType('resource').map((each) => each.name)
+    .filter((name) => /[.](js|css)$/.test(name))"""
 
 
 def main(rounds: int) -> None:
