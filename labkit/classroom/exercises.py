@@ -291,14 +291,18 @@ def _module(notebook: str) -> ModuleType:
 
 
 def _filled(text: str, values: Mapping[str, Any], lang: str) -> str:
-    """Fill numbers in as a language writes them."""
-    return string.Formatter().vformat(text, (), {name: _written(value, lang) for name, value in values.items()})
+    """Fill numbers in as a language writes them, with digits enough to tell what was found from what is right."""
+    digits, pair = 2, [values[name] for name in ("found", "right") if isinstance(values.get(name), float)]
+    while digits < 12 and len({number(value, lang, digits) for value in pair}) < len(pair):
+        digits += 1
+    shown = {name: _written(value, lang, digits) for name, value in values.items()}
+    return string.Formatter().vformat(text, (), shown)
 
 
-def _written(value: Any, lang: str) -> str:
+def _written(value: Any, lang: str, digits: int = 2) -> str:
     """Write numbers as a language does, also within lists; events as a table below the text."""
     if isinstance(value, float):
-        return number(value, lang)
+        return number(value, lang, digits)
     if not isinstance(value, list | tuple):
         return str(value)
     if value and isinstance(value[0], TaskEvent):
