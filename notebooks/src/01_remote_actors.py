@@ -143,7 +143,7 @@ def timed(work):
 
 one_by_one_s = timed(lambda: [ray.get(spread.remote(part, n_resamples)) for part in parts])
 together_s = timed(lambda: ray.get([spread.remote(part, n_resamples) for part in parts]))
-print(f"{number(one_by_one_s, lang)} s, {number(together_s, lang)} s")
+print(f"ray.get × {len(parts)}: {number(one_by_one_s, lang)} s   ray.get × 1: {number(together_s, lang)} s")
 guess.compare(one_by_one_s / together_s)
 
 # %% [markdown] lang="en"
@@ -373,7 +373,7 @@ for name, (bad, good) in pairs.items():
 # Send everything first, wait once. Keep state in actors. Put what is large once. Make tasks long enough.
 #
 # **Work it out.** Two workers, eight tasks of 0.3 s each, and each `.remote()` costs 1 ms. How long do all of them take
-# together, and how long with `ray.get` in the loop? From which length of task on is the loop less than 1 % slower?
+# together, and how long with `ray.get` in the loop? From which length of task on is the loop less than 1% slower?
 
 # %% [markdown] lang="es"
 # 1. `ray.get` en un bucle deja sin trabajo a todos los procesos menos uno.

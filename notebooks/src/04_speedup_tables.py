@@ -141,8 +141,8 @@ print(t("notebook.run", lang, run=record["id"], digest=results["digest"], host=r
 # interval, with its coverage); *efficiency* is speedup per worker. *Of hardware limit* says what the engine keeps of
 # what this hardware can give. It may be above 100%: the limit is a measurement as well, of other seconds than the
 # engine's, and both scatter. A few percent above say only that the engine costs too little to be seen. *Marks*:
-# **SMT**, workers share a core; **over-subscribed**, more workers than CPUs; **unstable**, times scatter by more than 5
-# %; **other load** and **CPU steal**, somebody else used the CPUs.
+# **SMT**, workers share a core; **over-subscribed**, more workers than CPUs; **unstable**, times scatter by more than
+# 5%; **other load** and **CPU steal**, somebody else used the CPUs.
 
 # %% [markdown] lang="es"
 # ## 3 La tabla
@@ -178,7 +178,7 @@ gantt(record["events"])
 
 # %% [markdown] lang="en"
 # Where did the workers' time go? Every task tells what CPU time it used, how long it was queued for a CPU and how long
-# it was blocked; the rest is hand-overs and waiting. What takes 15 % or more, computing apart, is the bottleneck.
+# it was blocked; the rest is hand-overs and waiting. What takes 15% or more, computing apart, is the bottleneck.
 
 # %% [markdown] lang="es"
 # ¿En qué se fue el tiempo de los procesos? Cada tarea dice cuánto tiempo de CPU usó, cuánto esperó una CPU y cuánto
@@ -226,7 +226,7 @@ check("4.1", speedup)
 #
 # Of $n$ rounds, sorted, the true median lies between the smallest and the largest ratio unless all ratios fell on one
 # side of it, which happens with probability $2 \cdot 2^{-n}$. Write `coverage`: the probability that the interval from
-# the smallest to the largest of `n_rounds` ratios holds the median. From which number of rounds on is it 95 %?
+# the smallest to the largest of `n_rounds` ratios holds the median. From which number of rounds on is it 95%?
 
 # %% [markdown] lang="es"
 # ### Ejercicio 4.2: ¿hasta dónde se puede confiar?

@@ -54,7 +54,7 @@ import numpy as np
 import ray
 from IPython.display import Markdown, display
 from labkit import Task, check, hint, predict
-from labkit.classroom.text import number, t
+from labkit.classroom.text import number, percent, t
 from labkit.parallel.faults import KillWorker, inject
 from labkit.parallel.processes import start_server
 
@@ -247,8 +247,11 @@ def n_together(overhead_s, task_s, share):
 display(verdict := check("5.2", n_together))
 
 # %%
-if verdict.state == "right":  # pieces of 1 ms, at most 5 % overhead
-    show(["", "1 ms, 5 %"], [[name, str(n_together(overhead_s[name], 0.001, 0.05))] for name in engines])
+if verdict.state == "right":  # pieces of 1 ms, at most a twentieth of overhead
+    show(
+        ["", f"1 ms, {percent(0.05, lang)}"],
+        [[name, str(n_together(overhead_s[name], 0.001, 0.05))] for name in engines],
+    )
 
 # %% [markdown] lang="en"
 # ## 4 The lock

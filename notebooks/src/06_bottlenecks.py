@@ -120,10 +120,11 @@ with labkit.engine("processes")(labkit.ModelTrainer, (job.valid.X, job.categoric
         together[n_rows], found[n_rows] = run(forests(n_rows), crew, alone=alone[n_rows])
 
 cases["bottleneck.cpu", ""] = found[sizes[0]]
+table = [["`worker`", "`task`", "`finished_s - started_s`", "`usage.cpu_s`", "`usage.queued_s`"]]
 for event in together[sizes[0]]:
-    usage, lasted_s = event.usage, event.finished_s - event.started_s
-    cpu_s, queued_s = (number(each, lang, 3) for each in (usage.cpu_s, usage.queued_s))
-    print(f"{event.worker} {event.task:10} {number(lasted_s, lang, 3)} s   cpu_s = {cpu_s}   queued_s = {queued_s}")
+    times = (event.finished_s - event.started_s, event.usage.cpu_s, event.usage.queued_s)
+    table.append([event.worker, event.task, *(number(seconds, lang, 3) for seconds in times)])
+display(Markdown(markdown(table, "rlrrr")))
 print(explain(found[sizes[0]], lang))
 
 # %% [markdown] lang="en"
@@ -283,7 +284,7 @@ print(explain(walks[walks_mb[0]], lang))
 # %% [markdown] lang="en"
 # CPU time alone grows with the working set: look-ups leave one cache after the other. The last column is above 1 where
 # two workers fight for what one had to itself: often most where the working set fits the shared cache once, but not
-# twice; beyond that, for the way to memory. Whether it reaches the 15 % from which on it is called a bottleneck depends
+# twice; beyond that, for the way to memory. Whether it reaches the 15% from which on it is called a bottleneck depends
 # on your machine; many cores on few memory channels get there soon.
 #
 # The relief is in the same table: **smaller working sets**. Train by shard and each worker's rows fit its cache. Halve
@@ -387,6 +388,7 @@ class Resampler:
         return np.nanmean(resampled(table, seed), axis=0)
 
 
+table = [["", t("transfer.returned", lang), t("transfer.travelled", lang)]]
 with labkit.engine("ray")(Resampler, (), {"table": blocks[str(sizes[-1])].X}, 2) as crew:
     for method, kind in (("rows", ""), ("mean", "relieved")):
         tasks = [labkit.Task(str(seed), method, seed, ("table",)) for seed in range(8)]
@@ -394,8 +396,9 @@ with labkit.engine("ray")(Resampler, (), {"table": blocks[str(sizes[-1])].X}, 2)
         events, cases["bottleneck.transfer", kind] = run(tasks, crew)
         travelled_s = sum(event.received_s - event.finished_s for event in events) / len(events)
         megabytes = sum(event.bytes_out for event in events) / 1e6
-        print(f"{method}: {number(megabytes, lang, 3)} MB, {number(1e3 * travelled_s, lang, 1)} ms")
+        table.append([f"`{method}`", number(megabytes, lang, 3), number(1e3 * travelled_s, lang, 1)])
         print(explain(cases["bottleneck.transfer", kind], lang))
+display(Markdown(markdown(table, "lrr")))
 
 # %% [markdown] lang="en"
 # ### Exercise 6.3: put once, return little

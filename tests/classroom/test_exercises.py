@@ -89,7 +89,7 @@ def test_hints_come_one_after_the_other_and_the_last_stays_and_says_so(lab: Lab)
 
 def test_a_prediction_is_kept_with_its_gap_and_its_run(lab: Lab) -> None:
     verdict = labkit.predict("1.a", 3).compare(2.0, run="r1")
-    assert "predicted 3.00 ×, measured 2.00 ×" in verdict.message and "50 %" in verdict.message
+    assert "predicted 3.00 ×, measured 2.00 ×" in verdict.message and "50% too high" in verdict.message
     (kept,) = lab.progress.list("prediction")
     assert (kept["predicted"], kept["measured"], kept["gap"], kept["run"]) == (3.0, 2.0, 0.5, "r1")
 
