@@ -32,7 +32,7 @@ def check_1(sensible_workers: Any) -> None:
         machine = {**here, "usable_cpus": usable, "physical_cores": cores}
         found, right = sensible_workers(machine, n_tasks), min(usable, n_tasks)
         if isinstance(found, bool) or not isinstance(found, int | np.integer):
-            raise NotYet("no_number", found=repr(found))
+            raise NotYet("no_number", found=found if isinstance(found, float) else repr(found))
         if found == right:
             continue
         case = {"found": int(found), "usable": usable, "cores": cores, "n_tasks": n_tasks}
@@ -57,7 +57,7 @@ def check_2(longest_task: Any) -> None:
                 raise NotYet("list_changed")
             continue
         waited = {max(events, key=lambda event: ends(event) - event.submitted_s).task for ends in _ENDS}
-        raise NotYet("waiting" if found in waited else "wrong", found=repr(found), right=right, events=events)
+        raise NotYet("waiting" if found in waited else "wrong", found=repr(found), right=repr(right), events=events)
 
 
 def check_3(gain: Any) -> None:

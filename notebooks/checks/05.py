@@ -179,7 +179,7 @@ def check_4(engine_for: Any) -> None:
     for scale in (1e-3, 1e3):
         for name, pairs in _WORKS.items():
             if engine_for(*((scale * wall_s, scale * cpu_s) for wall_s, cpu_s in pairs)) != found[name]:
-                raise NotYet("seconds_matter", scale=scale)
+                raise NotYet("seconds_matter", scale="1000" if scale > 1 else "1/1000")
 
 
 def check_2(n_together: Any) -> None:
@@ -190,16 +190,16 @@ def check_2(n_together: Any) -> None:
 
     cases = [(0.001, 0.00023, 0.1), (0.0053, 0.001, 0.25), (0.01, 0.0003, 0.05), (0.0005, 0.2, 0.1)]
     right = [max(1, math.ceil(batch(*case))) for case in cases]
-    found = [n_together(*case) for case in cases]
+    found, given = [n_together(*case) for case in cases], _call(*cases[0])
     if any(isinstance(value, bool) or not isinstance(value, int) for value in found):
-        raise NotYet("not_whole", found=str(found[0]))
+        raise NotYet("not_whole", found=found[0], given=given)
     for case, value in zip(cases, found, strict=True):
         if value < 1:
             raise NotYet("below_one", found=value, given=_call(*case))
     if found == [max(1, math.ceil(overhead_s / share / task_s)) for overhead_s, task_s, share in cases]:
-        raise NotYet("of_the_task", found=found[0], right=right[0])
+        raise NotYet("of_the_task", found=found[0], right=right[0], given=given)
     if found == [max(1, math.floor(batch(*case))) for case in cases]:
-        raise NotYet("rounded_down", found=found[1], right=right[1])
+        raise NotYet("rounded_down", found=found[1], right=right[1], given=_call(*cases[1]))
     if found == [max(1, math.ceil(batch(*case[:2], case[2] / 100))) for case in cases]:
         raise NotYet("percent", share=cases[0][2])
     for case, value, expected in zip(cases, found, right, strict=True):

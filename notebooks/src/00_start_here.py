@@ -304,7 +304,7 @@ display(Markdown(markdown([header, *rows], "llrrr")), cluster_panel(), run_progr
 # %%
 record = lab.train(dataset, recipes=recipes[:3], engine="ray", n_workers=2)
 scores = (f"{name} {number(value, lang, 3)}" for name, value in record["results"]["scores"].items())
-print(record["id"], record["status"], *scores, sep="   ")
+print(record["id"], t(f"run.{record['status']}", lang), *scores, sep="   ")
 
 # %% [markdown] lang="en"
 # ## 4 How far you are
