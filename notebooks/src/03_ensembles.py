@@ -264,7 +264,8 @@ with labkit.engine("ray")(trainer_class, (job.valid.X, job.categorical), job.blo
             if turn:
                 seconds[name].append(time.perf_counter() - begun)
 for name, each in seconds.items():
-    print(f"{name:8} {number(statistics.median(each), lang)} s  ({' '.join(number(one, lang) for one in each)})")
+    own = "  ".join(number(one, lang) for one in each)
+    print(f"{t(f'orders.{name}', lang):32} {number(statistics.median(each), lang)} s  ({own})")
 ratios = [late / early for late, early in zip(seconds["arrival"], seconds["longest"], strict=True)]
 guess.compare(statistics.median(ratios))
 
@@ -285,9 +286,11 @@ guess.compare(statistics.median(ratios))
 # menor. También eso es un resultado. Lo que promete la regla es no estar nunca lejos del mejor.
 
 # %%
-until_s = max(event.received_s for event in charts["arrival"]) - min(event.submitted_s for event in charts["arrival"])
+until_s = max(
+    max(event.received_s for event in events) - min(event.submitted_s for event in events) for events in charts.values()
+)
 for name in orders:
-    print(name)
+    print(t(f"orders.{name}", lang))
     display(HTML(gantt_svg(bars_of(charts[name], lang), lang, 0.0, 1.05 * until_s)))
 
 # %% [markdown] lang="en"

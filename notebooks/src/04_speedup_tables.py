@@ -260,7 +260,7 @@ check("4.2", coverage, rounds_for_95_percent)
 # A law is only fitted where at least two more numbers of workers are *usable* than it has parameters: 3 for Amdahl,
 # 4 for the USL. Usable is a row of the table without any mark, of no more workers than there are CPUs. With one and two
 # workers that is never enough, and one mark, such as *other load*, takes its row away: below you may then read that 0
-# of 3 are usable. That is no fault of yours; measure more numbers of workers, on a quiet machine.
+# are usable. That is no fault of yours; measure more numbers of workers, on a quiet machine.
 
 # %% [markdown] lang="es"
 # ## 4 Las leyes
@@ -276,7 +276,7 @@ check("4.2", coverage, rounds_for_95_percent)
 # Una ley solo se ajusta si hay al menos dos cantidades de procesos *utilizables* más que parámetros tiene: 3 para
 # Amdahl, 4 para la USL. Utilizable es una fila de la tabla sin ninguna marca y con no más procesos que CPU. Con uno y
 # dos procesos nunca bastan, y una marca, como *otra carga*, descarta su fila: abajo puede entonces decir que son
-# utilizables 0 de 3. No es culpa tuya; mide más cantidades de procesos, en una máquina tranquila.
+# utilizables 0. No es culpa tuya; mide más cantidades de procesos, en una máquina tranquila.
 
 # %% [markdown] lang="en"
 # Move the sliders until the curves meet your points. With $\kappa = 0$ both laws are one; what does $\kappa$ add?
