@@ -11,6 +11,7 @@ import functools
 import importlib.util
 import inspect
 import math
+import operator
 import string
 import sys
 import tomllib
@@ -19,9 +20,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType, ModuleType
 from typing import Any
 
+from labkit.classroom.plots import markdown
 from labkit.classroom.text import number, percent, t
 from labkit.errors import InvalidArgument, UnknownName
 from labkit.lab import Lab, current
+from labkit.parallel.tasks import TaskEvent
 from labkit.runner import ROOT
 
 RIGHT, NOT_YET, NOT_ATTEMPTED, PREDICTED = "right", "not_yet", "not_attempted", "predicted"
@@ -85,11 +88,14 @@ class Prediction:
             return Verdict(self.key, NOT_ATTEMPTED, "unpredicted", t("exercise.unpredicted", lang, **shown))
         gap = (self.value - measured) / abs(measured) if measured else math.inf
         kept = {"predicted": self.value, "measured": measured, "gap": gap, "unit": unit, "run": run}
+        earlier = lab.progress.list("prediction", self.key)[:1]
         lab.progress.keep(self.key, "prediction", kept)
         shown |= {"predicted": f"{number(self.value, lang, 2)} {unit}".strip(), "gap": number(abs(100 * gap), lang, 0)}
-        return Verdict(
-            self.key, RIGHT, "predicted", t(f"exercise.{'too_low' if gap < 0 else 'too_high'}", lang, **shown)
-        )
+        message = t(f"exercise.{'too_low' if gap < 0 else 'too_high'}", lang, **shown)
+        for first in earlier:  # whoever has measured predicts no more
+            pair = {name: f"{number(first[name], lang, 2)} {unit}".strip() for name in ("predicted", "measured")}
+            message += " " + t("exercise.first_stays", lang, **pair)
+        return Verdict(self.key, RIGHT, "predicted", message)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,7 +145,9 @@ def check(exercise: str, *attempt: Any) -> Verdict:
     texts, lang = _texts(exercise), lab.settings.lang
     state = reason = NOT_ATTEMPTED
     values: Mapping[str, Any] = {}
-    if not any(is_stub(value) for value in attempt):
+    if len(attempt) != (n_asked := len(inspect.signature(judge).parameters)):
+        reason, values = "arguments", {"exercise": exercise, "n": n_asked, "found": len(attempt)}
+    elif not any(is_stub(value) for value in attempt):
         try:
             values, state, reason = judge(*attempt) or {}, RIGHT, "right"
         except NotYet as fault:
@@ -148,8 +156,8 @@ def check(exercise: str, *attempt: Any) -> Verdict:
             state, reason = NOT_YET, "raised"
             last = str(fault).strip().splitlines()[-1:]
             values = {"error": type(fault).__name__, "text": "".join(last), "line": _line(fault)}
-    if reason in ("not_attempted", "raised"):
-        message = t(f"exercise.{reason}", lang, **values)
+    if reason in ("not_attempted", "raised", "arguments"):
+        message = t(f"exercise.{reason}", lang, **values).strip()
     else:
         written = texts["right"] if state == RIGHT else texts["not_yet"][reason]
         message = t(f"exercise.{state}", lang) + " " + _filled(written[lang], values, lang)
@@ -163,11 +171,12 @@ def hint(exercise: str, number: int | None = None) -> str:
     lab = current()
     hints = _texts(exercise)["hints"][lab.settings.lang]
     if number is None:
-        number = min(1 + lab.progress.count(exercise, "hint"), len(hints))
+        number = min(1 + len(lab.progress.list("hint", exercise)), len(hints))
     if not 1 <= number <= len(hints):
         raise InvalidArgument(f"Exercise {exercise} has hints 1 to {len(hints)}, not {number!r}.")
     lab.progress.keep(exercise, "hint", {"number": number})
-    return f"{number}/{len(hints)} {hints[number - 1]}"
+    last = f" ({t('exercise.last_hint', lab.settings.lang)})" if number == len(hints) else ""
+    return f"{number}/{len(hints)}{last} {hints[number - 1]}"
 
 
 def predict(key: str, value: Any) -> Prediction:
@@ -282,12 +291,30 @@ def _module(notebook: str) -> ModuleType:
 
 
 def _filled(text: str, values: Mapping[str, Any], lang: str) -> str:
-    """Fill numbers in as a language writes them."""
-    shown = {name: number(value, lang) if isinstance(value, float) else value for name, value in values.items()}
+    """Fill numbers in as a language writes them, with digits enough to tell what was found from what is right."""
+    digits, pair = 2, [values[name] for name in ("found", "right") if isinstance(values.get(name), float)]
+    while digits < 12 and len({number(value, lang, digits) for value in pair}) < len(pair):
+        digits += 1
+    shown = {name: _written(value, lang, digits) for name, value in values.items()}
     return string.Formatter().vformat(text, (), shown)
+
+
+def _written(value: Any, lang: str, digits: int = 2) -> str:
+    """Write numbers as a language does, also within lists; events as a table below the text."""
+    if isinstance(value, float):
+        return number(value, lang, digits)
+    if not isinstance(value, list | tuple):
+        return str(value)
+    if value and isinstance(value[0], TaskEvent):
+        names = ["task", "worker", "submitted_s", "started_s", "finished_s", "received_s"]
+        names += ["usage.cpu_s", "usage.queued_s"] if value[0].usage else ["node"]
+        rows = [[_written(operator.attrgetter(name)(event), lang) for name in names] for event in value]
+        return "\n\n" + markdown([[f"`{name}`" for name in names], *rows], "lrrrrrrr"[: len(names)])
+    between = "; " if lang == "es" and any(isinstance(each, float) for each in value) else ", "
+    return f"[{between.join(_written(each, lang) for each in value)}]"
 
 
 def _line(fault: Exception) -> str:
     """Return the line of the student's own cell that failed."""
     own = [frame for frame in traceback.extract_tb(fault.__traceback__) if "ipykernel" in frame.filename]
-    return (own[-1].line or "").strip() if own else ""
+    return f"`{(own[-1].line or '').strip()}`" if own else ""

@@ -216,7 +216,6 @@ class _Dispatch:
 
     def _again(self, task: Task, error: Exception) -> None:
         if self.attempts[task.key] >= self.max_attempts:
-            raise TaskFailed(
-                f"Task {task.key!r} failed {self.max_attempts} times, at last with {type(error).__name__}: {error}"
-            ) from error
+            times = "once" if self.max_attempts == 1 else f"{self.max_attempts} times, at last"
+            raise TaskFailed(f"Task {task.key!r} failed {times} with {type(error).__name__}: {error}") from error
         self.pending.appendleft(task)

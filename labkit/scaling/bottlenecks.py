@@ -66,11 +66,7 @@ class Diagnosis:
 
 
 def diagnose(
-    events: Sequence[TaskEvent],
-    samples: Sequence[Sample] = (),
-    *,
-    n_workers: int,
-    alone: Sequence[TaskEvent] = (),
+    events: Sequence[TaskEvent], samples: Sequence[Sample] = (), *, n_workers: int, alone: Sequence[TaskEvent] = ()
 ) -> Diagnosis:
     """Split the worker-seconds of one run, and name what dominates.
 

@@ -150,10 +150,7 @@ def _highest_below(usable_cpus: int, value: Callable[[int], float]) -> int | Non
 
 
 def _fit(
-    law: str,
-    starts_and_bounds: Mapping[str, tuple[float, float]],
-    n_workers: Sequence[int],
-    speedups: Sequence[float],
+    law: str, starts_and_bounds: Mapping[str, tuple[float, float]], n_workers: Sequence[int], speedups: Sequence[float]
 ) -> LawFit | Unfitted:
     if len(n_workers) != len(speedups) or len(set(n_workers)) != len(n_workers):
         raise InvalidMeasurement(f"Each worker count needs one speedup; got {list(n_workers)} and {list(speedups)}.")

@@ -87,13 +87,7 @@ class SpeedupRow:
 
 
 def tabulate(
-    timings: Sequence[Timing],
-    *,
-    engine: str,
-    n_rows: int,
-    usable_cpus: int,
-    physical_cores: int,
-    weak: bool = False,
+    timings: Sequence[Timing], *, engine: str, n_rows: int, usable_cpus: int, physical_cores: int, weak: bool = False
 ) -> list[SpeedupRow]:
     """Turn timings into the speedup table of one engine.
 
@@ -151,10 +145,7 @@ def tabulate(
                 laws.throughput(n_rows * (n_workers if weak else 1), statistics.median(parallel_s)),
                 median_interval(ratios),
                 *_against_limit(timings, engine, n_workers, base),
-                (
-                    *_cpu_marks(n_workers, usable_cpus, physical_cores),
-                    *_noise_marks(baseline, engine_passes),
-                ),
+                (*_cpu_marks(n_workers, usable_cpus, physical_cores), *_noise_marks(baseline, engine_passes)),
             )
         )
     check_rows(rows, usable_cpus, physical_cores)

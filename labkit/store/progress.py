@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 from labkit.store.database import ProgressRow, now, open_database, reading, writing
 
@@ -26,17 +26,13 @@ class ProgressStore:
         with writing(self._engine) as session:
             session.add(ProgressRow(exercise=exercise, kind=kind, content=content, created=now()))
 
-    def count(self, exercise: str, kind: str) -> int:
-        """Return how many of a kind there are of an exercise."""
-        query = select(func.count()).where(ProgressRow.exercise == exercise, ProgressRow.kind == kind)
-        with reading(self._engine) as session:
-            return session.scalars(query).one()
-
-    def list(self, kind: str | None = None) -> list[dict[str, Any]]:
+    def list(self, kind: str | None = None, exercise: str | None = None) -> list[dict[str, Any]]:
         """Return what was kept, the oldest first: exercise, kind, content and time (UTC)."""
         query = select(ProgressRow).order_by(ProgressRow.id)
         if kind is not None:
             query = query.where(ProgressRow.kind == kind)
+        if exercise is not None:
+            query = query.where(ProgressRow.exercise == exercise)
         with reading(self._engine) as session:
             return [
                 {"exercise": row.exercise, "kind": row.kind, "created": row.created, **row.content}

@@ -12,7 +12,7 @@ from labkit import host
 from labkit.classroom.exercises import NotYet
 from labkit.parallel.tasks import TaskEvent
 
-_HERE = 1_700_000_000.0
+_HERE = 1000.0  # no time counts from 0
 
 
 def _event(task: str, worker: int, submitted: float, started: float, finished: float) -> TaskEvent:
@@ -32,7 +32,7 @@ def check_1(sensible_workers: Any) -> None:
         machine = {**here, "usable_cpus": usable, "physical_cores": cores}
         found, right = sensible_workers(machine, n_tasks), min(usable, n_tasks)
         if isinstance(found, bool) or not isinstance(found, int | np.integer):
-            raise NotYet("no_number", found=repr(found))
+            raise NotYet("no_number", found=found if isinstance(found, float) else repr(found))
         if found == right:
             continue
         case = {"found": int(found), "usable": usable, "cores": cores, "n_tasks": n_tasks}
@@ -57,7 +57,7 @@ def check_2(longest_task: Any) -> None:
                 raise NotYet("list_changed")
             continue
         waited = {max(events, key=lambda event: ends(event) - event.submitted_s).task for ends in _ENDS}
-        raise NotYet("waiting" if found in waited else "wrong", found=repr(found), right=right)
+        raise NotYet("waiting" if found in waited else "wrong", found=repr(found), right=repr(right), events=events)
 
 
 def check_3(gain: Any) -> None:
@@ -68,19 +68,21 @@ def check_3(gain: Any) -> None:
             raise NotYet("not_two")
         speedup = _span(sequential) / _span(parallel)
         right = {"found": float(found[0]), "right": speedup}
+        case = {"sequential": sequential, "parallel": parallel}
         if not np.isclose(found[0], speedup):
             busy = [sum(event.finished_s - event.started_s for event in events) for events in (sequential, parallel)]
             ordered = [events[-1].received_s - events[0].submitted_s for events in (sequential, parallel)]
             if np.isclose(found[0], 1 / speedup):
-                raise NotYet("inverted", **right)
+                raise NotYet("inverted", **right, **case)
             if any(np.isclose(found[0], ratio) for ratio in (busy[0] / busy[1], busy[0] / _span(parallel))):
-                raise NotYet("busy", **right)
-            raise NotYet("in_order" if np.isclose(found[0], ordered[0] / ordered[1]) else "wrong", **right)
+                raise NotYet("busy", **right, **case)
+            raise NotYet("in_order" if np.isclose(found[0], ordered[0] / ordered[1]) else "wrong", **right, **case)
         if np.isclose(found[1], 100 * speedup / n_workers):
-            raise NotYet("percent", found=float(found[1]))
+            raise NotYet("percent", found=float(found[1]), right=speedup / n_workers, **case)
         if not np.isclose(found[1], speedup / n_workers):
             per_task = np.isclose(found[1], speedup / len(parallel))
-            raise NotYet("per_task" if per_task else "efficiency", found=float(found[1]), n=n_workers)
+            given = {"found": float(found[1]), "right": speedup / n_workers, "n": n_workers}
+            raise NotYet("per_task" if per_task else "efficiency", **given, **case)
 
 
 _ENDS = (lambda event: event.started_s, lambda event: event.finished_s, lambda event: event.received_s)

@@ -14,6 +14,7 @@ from labkit.lab import current
 from labkit.parallel.observe import Observation, observe
 
 PARTS = [np.array([5.0, 40.0, -3.0]), np.array([20.0]), np.array([-1.0, -2.0]), np.array([15.0, 14.0, 90.0, 1.0])]
+_SHOWN = [[int(value) for value in part] for part in PARTS]
 
 
 @ray.remote
@@ -38,8 +39,9 @@ def check_1(late_shares: Any) -> None:
         raise NotYet("not_one_each", n=len(right))
     if not np.allclose(found, right):
         raise NotYet(
-            "another_order" if np.allclose(sorted(found), sorted(right)) else "wrong", found=found, right=right
-        )
+            "another_order" if np.allclose(sorted(found), sorted(right)) else "wrong",
+            found=[float(value) for value in found], right=right, parts=_SHOWN,
+        )  # fmt: skip
     n_tasks = seen.counts.get("task", 0)
     if n_tasks != len(PARTS):
         raise NotYet("no_tasks" if n_tasks == 0 else "not_a_task_each", n=n_tasks, right=len(PARTS))
@@ -64,9 +66,9 @@ def check_2(meter_class: Any) -> None:
     if np.isclose(found, PARTS[-1].mean()):
         raise NotYet("only_the_last")
     if np.isclose(found, np.mean([part.mean() for part in PARTS])):
-        raise NotYet("mean_of_means", found=float(found), right=float(everything.mean()))
+        raise NotYet("mean_of_means", found=float(found), right=float(everything.mean()), parts=_SHOWN)
     if not np.isclose(found, everything.mean()):
-        raise NotYet("wrong", found=float(found), right=float(everything.mean()))
+        raise NotYet("wrong", found=float(found), right=float(everything.mean()), parts=_SHOWN)
     if found != again:
         raise NotYet("mean_changes")
 
@@ -96,7 +98,8 @@ def check_4(in_order_of_arrival: Any) -> None:
     naps = {0: 1.2, 1: 0.1, 2: 0.6}
     with observe() as seen:
         futures = {value: _after.options(num_cpus=0).remote(seconds, value) for value, seconds in naps.items()}
-        found = in_order_of_arrival(list(futures.values()))
+        given = list(futures.values())
+        found = in_order_of_arrival(given)
     if not isinstance(found, list) or sorted(map(str, found)) != ["0", "1", "2"]:
         raise NotYet("incomplete", n=len(naps))
     values = {future.task_id().hex(): value for value, future in futures.items()}
@@ -105,3 +108,5 @@ def check_4(in_order_of_arrival: Any) -> None:
         raise NotYet("order_of_sending" if found == list(naps) else "another_order", found=found, right=ended)
     if seen.counts.get("wait", 0) < len(naps) - 1:
         raise NotYet("no_wait")
+    if given != list(futures.values()):
+        raise NotYet("list_changed", n=len(futures), left=len(given))

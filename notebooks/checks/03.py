@@ -154,11 +154,17 @@ def check_3(soft_vote: Any) -> None:
     if by(on_test / on_test.sum()) or by(np.maximum(on_test - 0.5, 0) / np.maximum(on_test - 0.5, 0).sum()):
         raise NotYet("test_scores")
     if not by(gains / gains.sum()):
-        raise NotYet("wrong", weights=", ".join(f"{each:.3f}" for each in gains / gains.sum()))
+        raise NotYet("wrong", weights=[float(each) for each in gains / gains.sum()])
     if test.looked:
         raise NotYet("looked_at_labels")
     if not np.array_equal(test.probability, kept):
         raise NotYet("changed")
+    y = np.array([0, 1, 0, 1])
+    wrong = _Watched(np.array([[0.9, 0.2, 0.8, 0.1], [0.7, 0.6, 0.8, 0.3]]), y)  # both rank worse than guessing
+    with np.errstate(all="ignore"):
+        found = np.asarray(soft_vote(wrong, _Watched(np.array([[0.2, 0.4], [0.6, 0.8]]), y[:2])))
+    if not np.allclose(found, [0.4, 0.6]):
+        raise NotYet("nobody", found=[float(value) for value in found], right=[0.4, 0.6])
 
 
 @ray.remote(num_cpus=0)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import Any
 
 import numpy as np
 import ray
+import sklearn.ensemble  # loads OpenMP, as NumPy loads BLAS
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from labkit.classroom.exercises import NotYet
 from labkit.lab import current
 from labkit.parallel.observe import observe
+from labkit.parallel.pinning import ONE_THREAD
 from labkit.parallel.sampling import Usage
 from labkit.parallel.tasks import TaskEvent
 
+
+def _thread_variables() -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in ONE_THREAD}
+
+
+_AT_FIRST = _thread_variables()
 PARTS = ("computing", "queued", "blocked", "idle")
 
 
@@ -26,10 +35,10 @@ def _event(worker: int, submitted: float, started: float, finished: float, cpu: 
 
 def check_1(shares: Any) -> None:
     """Check the shares of a run of which a worker never had a task."""
-    events = [
-        _event(0, 0.0, 1.0, 5.0, 2.0, 1.0),
-        _event(0, 0.0, 5.5, 8.5, 3.0, 0.0),
+    events = [  # in no order: neither the first was submitted first, nor was the last received last
+        _event(0, 5.0, 5.5, 8.5, 3.0, 0.0),
         _event(1, 0.0, 1.0, 9.5, 2.0, 0.5),
+        _event(0, 0.5, 1.0, 5.0, 2.0, 1.0),
     ]
     n_workers, makespan_s, busy_s, cpu_s, queued_s = 3, 10.0, 15.5, 7.0, 1.5
 
@@ -42,20 +51,23 @@ def check_1(shares: Any) -> None:
     each, blocked_s = [float(found[name]) for name in PARTS], busy_s - cpu_s - queued_s
     if np.allclose(each, of(cpu_s, queued_s, blocked_s, n_workers * makespan_s)):
         return
+    case = {"n_workers": n_workers, "events": events}
     if np.allclose(each, of(cpu_s, queued_s, blocked_s, 2 * makespan_s)):
-        raise NotYet("workers_seen")
+        raise NotYet("workers_seen", **case)
     if np.allclose(each[:3], [part / makespan_s for part in (cpu_s, queued_s, blocked_s)]):
-        raise NotYet("of_one_worker", total=sum(each))
+        raise NotYet("of_one_worker", total=sum(each), **case)
+    listed_s = events[-1].received_s - events[0].submitted_s
+    if np.allclose(each[:3], [part / listed_s / n_workers for part in (cpu_s, queued_s, blocked_s)]):
+        raise NotYet("first_and_last", found=listed_s, right=makespan_s, **case)
     if np.allclose(each[2], (busy_s - cpu_s) / n_workers / makespan_s):
-        raise NotYet("queued_is_blocked")
+        raise NotYet("queued_is_blocked", **case)
     if not np.isclose(sum(each), 1.0):
-        raise NotYet("not_one", total=sum(each))
+        raise NotYet("not_one", total=sum(each), **case)
     if np.isclose(each[3], 0.0):
-        raise NotYet("no_idle")
-    wrong = next(name for name, share, right in
-                 zip(PARTS, each, of(cpu_s, queued_s, blocked_s, n_workers * makespan_s), strict=True)
-                 if not np.isclose(share, right))  # fmt: skip
-    raise NotYet("wrong", name=wrong, found=float(found[wrong]))
+        raise NotYet("no_idle", **case)
+    for name, share, right in zip(PARTS, each, of(cpu_s, queued_s, blocked_s, n_workers * makespan_s), strict=True):
+        if not np.isclose(share, right):
+            raise NotYet("wrong", name=name, found=share, right=right, **case)
 
 
 class _Store:
@@ -82,8 +94,26 @@ class _Store:
                 self.now -= 1
 
 
+class _OneSlow:
+    """A store whose first answer comes when all other reads have begun, and after a second at the latest."""
+
+    def __init__(self, n_others: int) -> None:
+        self._left, self._lock, self._all, self.in_time = n_others, threading.Lock(), threading.Event(), True
+
+    def read(self, url: str) -> str:
+        if url.endswith("-0"):
+            self.in_time = self._all.wait(1.0)
+        else:
+            with self._lock:
+                self._left -= 1
+            if not self._left:
+                self._all.set()
+        return url.upper()
+
+
 def check_2(read_all: Any) -> None:
-    """Check that reads overlap, up to the limit; what each returns, in order; and that a failure is no secret."""
+    """Check that reads overlap, up to the limit and all the time; what each returns, in order; that failures are told.
+    """  # fmt: skip
     urls, store = [f"shard-{number}" for number in range(7)], _Store(3)
     found = read_all(list(urls), store.read, 3)
     if not isinstance(found, list) or len(found) != len(urls):
@@ -96,6 +126,10 @@ def check_2(read_all: Any) -> None:
         raise NotYet("too_many", n=store.most)
     if store.most < 3:
         raise NotYet("too_few", n=store.most)
+    slow = _OneSlow(len(urls) - 1)
+    read_all(list(urls), slow.read, 3)
+    if not slow.in_time:
+        raise NotYet("held_up", n=len(urls) - 1)
     try:
         read_all(list(urls), _Store(1, broken="shard-2").read, 3)
     except OSError:
@@ -137,10 +171,10 @@ def check_3(means: Any) -> None:
 def check_4(in_share: Any) -> None:
     """Check the number of threads while the work runs, and after it."""
 
-    def n_threads() -> int:
-        return max(int(pool["num_threads"]) for pool in threadpool_info())
+    def n_threads() -> dict[str, int]:
+        return {str(pool["user_api"]): int(pool["num_threads"]) for pool in threadpool_info()}
 
-    seen = []
+    seen: list[dict[str, int]] = []
 
     def work() -> str:
         seen.append(n_threads())
@@ -155,12 +189,16 @@ def check_4(in_share: Any) -> None:
                 raise NotYet("not_called_once", n=len(seen))
             if found != "done":
                 raise NotYet("no_result")
-            case = {"n_cpus": n_cpus, "n_workers": n_workers, "n": seen[0], "right": right}
-            if seen[0] == 3:
-                raise NotYet("not_limited", **case)
-            if seen[0] == n_cpus:
+            left = [api for api, n in seen[0].items() if n == 3]
+            n = max(seen[0].values())
+            case = {"n_cpus": n_cpus, "n_workers": n_workers, "n": n, "right": right}
+            if len(left) == len(seen[0]):
+                raise NotYet("not_limited" if _thread_variables() == _AT_FIRST else "environment", **case)
+            if left:
+                raise NotYet("one_kind", left=", ".join(left), limited=", ".join(sorted(set(seen[0]) - set(left))))
+            if n == n_cpus:
                 raise NotYet("all_of_them", **case)
-            if seen[0] != right:
+            if set(seen[0].values()) != {right}:
                 raise NotYet("another_share", **case)
-            if after != 3:
-                raise NotYet("not_restored", n=after)
+            if set(after.values()) != {3}:
+                raise NotYet("not_restored", n=max(set(after.values()) - {3}))

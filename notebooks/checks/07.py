@@ -35,13 +35,14 @@ def check_1(lost_work: Any) -> None:
     if isinstance(found, bool) or not isinstance(found, int | float):
         raise NotYet("no_number")
     if abs(found - right) > 1e-9:
+        small = {"found": float(found), "right": right, "struck": struck, "events": events}
         raise NotYet(
             {
                 6.9: "from_submitted", 5.5: "until_noticed", 9.4: "until_noticed", 2.0: "only_one", 1.0: "only_one",
                 3.8: "failed_too", 3.9: "failed_too", 8.5: "earlier_too", 0.0: "noticed_is_begun",
                 -2.5: "noticed_is_begun",
             }.get(round(float(found), 6), "wrong"),
-            found=float(found), right=right,
+            **small,
         )  # fmt: skip
     if given != events:
         raise NotYet("changed")
@@ -100,42 +101,58 @@ class _Killed(BaseException):
 
 
 class _Watch:
-    """What is opened for writing in a folder, and renamed; the process may "die" as it renames."""
+    """What is opened for writing in a folder, and what each file held as it got its name by a rename.
 
-    folder: Path | None = None
-    dies = False
-    written: list[Path] = []  # noqa: RUF012 (one for all: an audit hook cannot be taken away again)
+    The process may "die" as it renames.
+    """
+
+    def __init__(self, folder: Path, dies: bool) -> None:
+        self.folder, self.dies = folder, dies
+        self.written: list[Path] = []
+        self.renamed: dict[Path, tuple[Path, bytes]] = {}
+
+
+def _whole(watch: _Watch) -> None:
+    """Check that no file was half, for however short a while, under the name that it has in the end."""
+    for path, (before, held) in watch.renamed.items():
+        if watch.folder not in before.parents:
+            raise NotYet("elsewhere", name=before.name)
+        if path.exists() and path.read_bytes() != held:
+            raise NotYet("renamed_early", name=path.name, n=len(held))
+    if direct := [path.name for path in watch.written if path.exists()]:
+        raise NotYet("not_whole", name=direct[0])
+
+
+_watching: list[_Watch] = []  # an audit hook cannot be taken away again
 
 
 def _audit(event: str, args: tuple[Any, ...]) -> None:
-    if _Watch.folder is None or event not in ("open", "os.rename") or not isinstance(args[0], str | os.PathLike):
+    if not _watching or event not in ("open", "os.rename") or not isinstance(args[0], str | os.PathLike):
         return
-    path = Path(os.fspath(args[0])).absolute()
-    if _Watch.folder not in path.parents:
+    watch, path = _watching[0], Path(os.fspath(args[event == "os.rename"])).absolute()
+    if watch.folder not in path.parents:
         return
-    if event == "os.rename" and _Watch.dies:
-        raise _Killed
-    if event == "open" and isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR):
-        _Watch.written.append(path)
+    if event == "os.rename":
+        if watch.dies:
+            raise _Killed
+        before = Path(os.fspath(args[0])).absolute()
+        watch.renamed[path] = before, before.read_bytes()
+    elif isinstance(args[2], int) and args[2] & (os.O_WRONLY | os.O_RDWR):
+        watch.written.append(path)
 
 
 sys.addaudithook(_audit)
 
 
 @contextmanager
-def _watched(folder: Path, *, dies: bool = False) -> Iterator[list[Path]]:
-    _Watch.folder, _Watch.dies, _Watch.written = folder, dies, []
+def _watched(folder: Path, *, dies: bool = False) -> Iterator[_Watch]:
+    _watching[:] = [_Watch(folder, dies)]
     try:
-        yield _Watch.written
+        yield _watching[0]
     except _Killed:
         pass
     finally:
-        _Watch.folder = None
-
-
-def _direct(written: list[Path]) -> list[str]:
-    """Return the files that were written under the names that they still have: for a while they were half."""
-    return [path.name for path in written if path.exists()]
+        _watching.clear()
 
 
 def _fails(work: Callable[[], Any]) -> bool:
@@ -157,10 +174,10 @@ def check_3(book: Any) -> None:
 
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch).resolve()
-        with _watched(folder) as written:
+        with _watched(folder) as watch:
             book(folder, "a", 3.5)
             book(folder, "b", 2.0)
-        direct, names = _direct(written), {path.name for path in folder.iterdir()}
+        names = {path.name for path in folder.iterdir()}
         if not {"a", "b"} <= names:
             raise NotYet("not_by_key", names=", ".join(sorted(names)) or "–")
         if names > {"a", "b"}:
@@ -171,8 +188,7 @@ def check_3(book: Any) -> None:
             raise NotYet("refuses_again")
         if amount("a") != 3.5:
             raise NotYet("twice", found=(folder / "a").read_text())
-        if direct:
-            raise NotYet("not_whole", name=direct[0])
+        _whole(watch)
         with _watched(folder, dies=True):
             book(folder, "c", 1.0)
         if _fails(lambda: book(folder, "c", 1.0)) or amount("c") != 1.0:
@@ -186,17 +202,15 @@ def check_4(checkpoint: Any) -> None:
         kept = checkpoint(folder)
         if _fails(lambda: kept.load(key)) or kept.load(key) is not None:
             raise NotYet("never_saved")
-        with _watched(folder) as written:
+        with _watched(folder) as watch:
             kept.save(key, value)
-        direct = _direct(written)
         if kept.load(key) != value:
             raise NotYet("another_value", found=str(kept.load(key)))
         if checkpoint(folder).load(key) != value:
             raise NotYet("in_memory")
         if kept.load("forest-60#1_3") is not None or kept.load("forest-60#2/3") is not None:
             raise NotYet("one_for_all")
-        if direct:
-            raise NotYet("not_whole", name=direct[0])
+        _whole(watch)
         with _watched(folder, dies=True):
             kept.save(key, {"auc": 0.5})
         if _fails(lambda: checkpoint(folder).load(key)) or checkpoint(folder).load(key) != value:

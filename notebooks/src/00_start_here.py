@@ -2,7 +2,8 @@
 # # 0 · Start here
 #
 # **Aim.** See the map of the course, look at the machine that you have, and train the first models in parallel.
-# **Before:** a little Python and scikit-learn. **Time:** 2 minutes of computing. **Cores:** 2 or more.
+# **Before:** a little Python and scikit-learn. **Time:** about 30 minutes, of which the cells compute for less than one
+# (on 2 cores, with the values below). **Cores:** 2 or more.
 #
 # | notebook | what you learn, on real flights |
 # |---|---|
@@ -17,13 +18,15 @@
 #
 # Every notebook has exercises. `check("0.1", answer)` says *not attempted*, *not yet, because …* or *right*, and the
 # button below gives three hints, one after the other (so does `hint("0.1")`). Before something is measured you are
-# asked to `predict` it: nobody marks that, but what surprises you is what you learn from.
+# asked to `predict` it: nobody marks that, but what surprises you is what you learn from. The first prediction is the
+# one that your progress keeps.
 
 # %% [markdown] lang="es"
 # # 0 · Empieza aquí
 #
 # **Objetivo.** Ver el mapa del curso, conocer la máquina que tienes y entrenar los primeros modelos en paralelo.
-# **Antes:** algo de Python y de scikit-learn. **Tiempo:** 2 minutos de cómputo. **Núcleos:** 2 o más.
+# **Antes:** algo de Python y de scikit-learn. **Tiempo:** unos 30 minutos; de ellos, las celdas calculan menos de uno
+# (con 2 núcleos y los valores de abajo). **Núcleos:** 2 o más.
 #
 # | cuaderno | qué aprendes, con vuelos reales |
 # |---|---|
@@ -38,7 +41,8 @@
 #
 # Todos los cuadernos tienen ejercicios. `check("0.1", respuesta)` dice *sin empezar*, *todavía no, porque…* o
 # *correcto*, y el botón de debajo da tres pistas, una tras otra (también `hint("0.1")`). Antes de medir algo se te pide
-# predecirlo con `predict`: nadie lo califica, pero se aprende justo de lo que sorprende.
+# predecirlo con `predict`: nadie lo califica, pero se aprende justo de lo que sorprende. La primera predicción es la
+# que conserva tu progreso.
 
 # %% tags=["parameters"]
 days = 60
@@ -161,13 +165,22 @@ gantt(sequential)
 
 # %% [markdown] lang="en"
 # Each bar is a task: its name, and when the worker was busy with it. Point at a bar, or choose its task from the list,
-# to read its times. Now the same tasks go to two workers, the longest first, and each next one to whoever is free. How
-# many times as fast will that be? Commit to a number first.
+# to read its times.
+#
+# ### Predict, then measure
+#
+# Now the same tasks go to two workers, the longest first, and each next one to whoever is free. How many times as fast
+# will that be? Commit to a number first, in the place of the `...`, and run the cell before you go on.
 
 # %% [markdown] lang="es"
 # Cada barra es una tarea: su nombre y cuándo estuvo su proceso ocupado con ella. Señala una barra, o elige su tarea en
-# la lista, para leer sus tiempos. Ahora las mismas tareas van a dos procesos, la más larga primero, y cada una de las
-# siguientes a quien esté libre. ¿Cuántas veces más rápido irá? Comprométete antes con un número.
+# la lista, para leer sus tiempos.
+#
+# ### Predice y luego mide
+#
+# Ahora las mismas tareas van a dos procesos, la más larga primero, y cada una de las siguientes a quien esté libre.
+# ¿Cuántas veces más rápido irá? Comprométete antes con un número, en lugar de los `...`, y ejecuta la celda antes de
+# seguir.
 
 # %%
 times_as_fast = 1.8  # solution
@@ -290,7 +303,8 @@ display(Markdown(markdown([header, *rows], "llrrr")), cluster_panel(), run_progr
 
 # %%
 record = lab.train(dataset, recipes=recipes[:3], engine="ray", n_workers=2)
-print(record["id"], record["status"], {name: round(value, 3) for name, value in record["results"]["scores"].items()})
+scores = (f"{name} {number(value, lang, 3)}" for name, value in record["results"]["scores"].items())
+print(record["id"], t(f"run.{record['status']}", lang), *scores, sep="   ")
 
 # %% [markdown] lang="en"
 # ## 4 How far you are

@@ -2,7 +2,8 @@
 # # 1 · Remote actors
 #
 # **Aim.** Write tasks and actors in plain Ray, see where each of them runs and what it waits for, and recognise four
-# habits that make parallel code slow. **Before:** notebook 00. **Time:** 3 minutes of computing. **Cores:** 2 or more.
+# habits that make parallel code slow. **Before:** notebook 00. **Time:** about 45 minutes, of which the cells compute
+# for less than one (on 2 cores, with the values below). **Cores:** 2 or more.
 #
 # | word | what it is |
 # |---|---|
@@ -15,8 +16,8 @@
 # # 1 · Actores remotos
 #
 # **Objetivo.** Escribir tareas y actores en Ray a secas, ver dónde se ejecuta cada uno y a qué espera, y reconocer
-# cuatro costumbres que vuelven lento el código paralelo. **Antes:** cuaderno 00. **Tiempo:** 3 minutos de cómputo.
-# **Núcleos:** 2 o más.
+# cuatro costumbres que vuelven lento el código paralelo. **Antes:** cuaderno 00. **Tiempo:** unos 45 minutos; de ellos,
+# las celdas calculan menos de uno (con 2 núcleos y los valores de abajo). **Núcleos:** 2 o más.
 #
 # | palabra | qué es |
 # |---|---|
@@ -106,7 +107,9 @@ gantt(seen.tasks)
 # Each bar is a task, each row the process that ran it. On two cores two bars lie above one another at any time. Point
 # at a bar, or choose its task from the list, to read its times.
 #
-# ## 2 Predict, then measure
+# ## 2 Wait once, or again and again
+#
+# ### Predict, then measure
 #
 # The cell after the next calls `ray.get` inside the loop: it asks for each result before it sends the next task. How
 # many times as long will that take? Commit to a number first.
@@ -115,7 +118,9 @@ gantt(seen.tasks)
 # Cada barra es una tarea y cada fila, el proceso que la ejecutó. Con dos núcleos hay en todo momento dos barras a la
 # vez. Señala una barra, o elige su tarea en la lista, para leer sus tiempos.
 #
-# ## 2 Predice y luego mide
+# ## 2 Esperar una vez, o una y otra
+#
+# ### Predice y luego mide
 #
 # La celda que sigue a la próxima llama a `ray.get` dentro del bucle: pide cada resultado antes de enviar la tarea
 # siguiente. ¿Cuántas veces más tardará? Comprométete antes con un número.
@@ -138,17 +143,21 @@ def timed(work):
 
 one_by_one_s = timed(lambda: [ray.get(spread.remote(part, n_resamples)) for part in parts])
 together_s = timed(lambda: ray.get([spread.remote(part, n_resamples) for part in parts]))
-print(f"{number(one_by_one_s, lang)} s, {number(together_s, lang)} s")
+print(f"ray.get × {len(parts)}: {number(one_by_one_s, lang)} s   ray.get × 1: {number(together_s, lang)} s")
 guess.compare(one_by_one_s / together_s)
 
 # %% [markdown] lang="en"
-# ## 3 Exercise 1.1: all at once
+# ## 3 Send everything, then wait
+#
+# ### Exercise 1.1: all at once
 #
 # Write `late_shares`: for each shard the share of flights that arrive 15 minutes late or more, in the order of the
 # shards. Start one task `late_share` a shard, and wait once, for all of them.
 
 # %% [markdown] lang="es"
-# ## 3 Ejercicio 1.1: todas a la vez
+# ## 3 Enviarlo todo y luego esperar
+#
+# ### Ejercicio 1.1: todas a la vez
 #
 # Escribe `late_shares`: para cada fragmento, la proporción de vuelos que llegan con 15 minutos de retraso o más, en el
 # orden de los fragmentos. Inicia una tarea `late_share` por fragmento y espera una sola vez, a todas.
@@ -258,7 +267,7 @@ check("1.3", above)
 # ### Exercise 1.4: first come, first served
 #
 # Write `in_order_of_arrival`: given futures, return their results in the order in which they become ready. Each result
-# must be fetched as soon as it is there.
+# must be fetched as soon as it is there. The list `futures` belongs to the caller: leave it as it is.
 
 # %% [markdown] lang="es"
 # ## 6 Los resultados, según llegan
@@ -269,7 +278,7 @@ check("1.3", above)
 # ### Ejercicio 1.4: por orden de llegada
 #
 # Escribe `in_order_of_arrival`: dados unos futuros, devuelve sus resultados en el orden en que van estando listos. Cada
-# resultado debe recogerse en cuanto esté.
+# resultado debe recogerse en cuanto esté. La lista `futures` es de quien llama: déjala como está.
 
 
 # %%
@@ -333,7 +342,7 @@ pairs = {
         lambda: [ray.get(spread.remote(part, n_resamples)) for part in parts],
         lambda: ray.get([spread.remote(part, n_resamples) for part in parts]),
     ),
-    "1,000 tasks": (
+    f"task × {number(len(numbers), lang, 0)}": (
         lambda: ray.get([double.remote(number) for number in numbers]),
         lambda: ray.get([double_all.remote(numbers[start::2]) for start in range(2)]),
     ),
@@ -350,7 +359,8 @@ ratios = {}
 for name, (bad, good) in pairs.items():
     bad_s, good_s = timed(bad), timed(good)
     ratios[name] = bad_s / good_s
-    print(f"{name:14} {1e3 * bad_s:9.1f} ms {1e3 * good_s:9.1f} ms {number(ratios[name], lang, 1):>8} ×")
+    bad_ms, good_ms = (number(1e3 * seconds, lang, 1) for seconds in (bad_s, good_s))
+    print(f"{name:14} {bad_ms:>9} ms {good_ms:>9} ms {number(ratios[name], lang, 1):>8} ×")
 
 # %% [markdown] lang="en"
 # 1. `ray.get` in a loop leaves all workers but one without work.
@@ -363,7 +373,7 @@ for name, (bad, good) in pairs.items():
 # Send everything first, wait once. Keep state in actors. Put what is large once. Make tasks long enough.
 #
 # **Work it out.** Two workers, eight tasks of 0.3 s each, and each `.remote()` costs 1 ms. How long do all of them take
-# together, and how long with `ray.get` in the loop? From which length of task on is the loop less than 1 % slower?
+# together, and how long with `ray.get` in the loop? From which length of task on is the loop less than 1% slower?
 
 # %% [markdown] lang="es"
 # 1. `ray.get` en un bucle deja sin trabajo a todos los procesos menos uno.

@@ -2,8 +2,8 @@
 # # 2 · Sharding
 #
 # **Aim.** Cut flights into shards, judge a cut before anything runs, read arrays that several processes share, and
-# compute over data that is never whole in memory. **Before:** notebook 01. **Time:** 2 minutes of computing.
-# **Cores:** 2 or more.
+# compute over data that is never whole in memory. **Before:** notebook 01. **Time:** about 60 minutes, of which the
+# cells compute for less than one (on 2 cores, with the values below). **Cores:** 2 or more.
 #
 # | word | what it is |
 # |---|---|
@@ -17,8 +17,8 @@
 # # 2 · Fragmentos
 #
 # **Objetivo.** Cortar los vuelos en fragmentos, juzgar un corte antes de ejecutar nada, leer vectores que comparten
-# varios procesos y calcular sobre datos que nunca están enteros en memoria. **Antes:** cuaderno 01. **Tiempo:**
-# 2 minutos de cómputo. **Núcleos:** 2 o más.
+# varios procesos y calcular sobre datos que nunca están enteros en memoria. **Antes:** cuaderno 01. **Tiempo:** unos 60
+# minutos; de ellos, las celdas calculan menos de uno (con 2 núcleos y los valores de abajo). **Núcleos:** 2 o más.
 #
 # | palabra | qué es |
 # |---|---|
@@ -58,7 +58,8 @@ lang = lab.settings.lang
 lab.attach()
 dataset = lab.prepare(days=days, n_shards=n_shards)
 for shard in dataset.train:
-    print(f"{shard.n_rows:>7} {number(shard.n_bytes / 1e6, lang):>6} MB  {shard.digest[:12]}  {shard.url[-60:]}")
+    size = f"{number(shard.n_rows, lang, 0):>7} {number(shard.n_bytes / 1e6, lang):>6} MB"
+    print(f"{size}  {shard.digest[:12]}  {shard.url[-60:]}")
 print(read_shard(dataset.train[0]).select("day", "carrier", "origin", "dest", "sched_dep_time", "arr_delay").head(3))
 
 # %% [markdown] lang="en"
@@ -209,14 +210,16 @@ check("2.2", balance)
 # %% [markdown] lang="en"
 # ### Predict, then measure
 #
-# Two workers clean and encode the shards of the skewed plan, then those of the balanced one. The largest shard of the
-# skewed plan is several times as large as the mean. How many times as long will the skewed plan take?
+# Two workers clean and encode the shards of the skewed plan, then those of the balanced one. How many times as large as
+# the mean the largest shard of the skewed plan is, the table above says (max/mean). How many times as long will the
+# skewed plan take?
 
 # %% [markdown] lang="es"
 # ### Predice y luego mide
 #
-# Dos procesos limpian y codifican los fragmentos del plan *skewed* y luego los del *balanced*. El fragmento mayor del
-# plan sesgado es varias veces mayor que la media. ¿Cuántas veces más tardará el plan sesgado?
+# Dos procesos limpian y codifican los fragmentos del plan *skewed* y luego los del *balanced*. Cuántas veces la media
+# es el fragmento mayor del plan sesgado lo dice la tabla de arriba (máx./media). ¿Cuántas veces más tardará el plan
+# sesgado?
 
 # %%
 times_as_long = 1.0  # solution
@@ -394,7 +397,8 @@ def mean_one_by_one(shards):
 for mean in (mean_of_all_at_once, mean_one_by_one):
     tracemalloc.start()
     value = mean(dataset.train)
-    print(f"{mean.__name__:20} {value:.6f} min {number(tracemalloc.get_traced_memory()[1] / 1e6, lang):>8} MB")
+    peak_mb = tracemalloc.get_traced_memory()[1] / 1e6
+    print(f"{mean.__name__:20} {number(value, lang, 6)} min {number(peak_mb, lang):>8} MB")
     tracemalloc.stop()
 
 # %% [markdown] lang="en"

@@ -3,7 +3,8 @@
 #
 # **Aim.** Train the members of an ensemble in parallel, by model and by shard; order their tasks so that nobody waits
 # for the last; let the members vote, and see what each further member brings for its time. **Before:** notebooks 01
-# and 02. **Time:** 3 minutes of computing. **Cores:** 2 or more.
+# and 02. **Time:** about 60 minutes, of which the cells compute for about one (on 2 cores, with the values below).
+# **Cores:** 2 or more.
 #
 # | word | what it is |
 # |---|---|
@@ -11,13 +12,17 @@
 # | **by model** | each task fits another recipe on all rows |
 # | **by shard** | each task fits a recipe on its own shard, and needs no other row in memory |
 # | **makespan** | the time from the first task's submission to the last one's end |
+# | **training days** | the days whose flights models are fitted on (`train`) |
+# | **validation days** | other days, which tell how well each member does, and so how much it weighs (`valid`) |
+# | **test days** | days that nothing was chosen by, and that only judge (`test`) |
 
 # %% [markdown] lang="es"
 # # 3 · Ensambles
 #
 # **Objetivo.** Entrenar en paralelo los miembros de un ensamble, por modelo y por fragmento; ordenar sus tareas para
 # que nadie espere a la última; hacer que los miembros voten y ver qué aporta cada uno por el tiempo que cuesta.
-# **Antes:** cuadernos 01 y 02. **Tiempo:** 3 minutos de cómputo. **Núcleos:** 2 o más.
+# **Antes:** cuadernos 01 y 02. **Tiempo:** unos 60 minutos; de ellos, las celdas calculan cerca de uno (con 2 núcleos y
+# los valores de abajo). **Núcleos:** 2 o más.
 #
 # | palabra | qué es |
 # |---|---|
@@ -25,6 +30,9 @@
 # | **por modelo** | cada tarea ajusta una receta distinta con todas las filas |
 # | **por fragmento** | cada tarea ajusta una receta con su propio fragmento, sin otras filas en memoria |
 # | **duración total** | el tiempo desde el envío de la primera tarea hasta el final de la última (*makespan*) |
+# | **días de entrenamiento** | los días con cuyos vuelos se ajustan los modelos (`train`) |
+# | **días de validación** | otros días, que dicen qué tal lo hace cada miembro y, con ello, cuánto pesa (`valid`) |
+# | **días de prueba** | días con los que no se eligió nada y que solo juzgan (`test`) |
 
 # %% tags=["parameters"]
 days = 60
@@ -44,6 +52,7 @@ import ray
 from IPython.display import HTML, Markdown, display
 from labkit import check, hint, predict
 from labkit.classroom.drawings import bars_of, gantt_svg
+from labkit.classroom.plots import markdown
 from labkit.classroom.text import number, t
 from labkit.learning.fitting import fit_model
 from labkit.learning.scores import score
@@ -64,10 +73,13 @@ for task in job.tasks(costs):
 # Each line is a **fit**: what one task does, with its estimated cost on this machine. `forest-60` is cut into three
 # fits of 20 trees. What is fitted, on which rows and by which seed stands fixed before any worker starts.
 #
-# ## 1 Exercise 3.1: train a model
+# ## 1 A member
 #
-# A worker holds the validation rows and is handed one fit after another. Write `train_model`: fit the model on the
-# block by `fit_model(fit, block, categorical)`, which knows the recipes and their seeds, and return a
+# ### Exercise 3.1: train a model
+#
+# A worker holds the validation rows, `valid`: flights of days that no model is fitted on, so that they can tell how
+# well it does. It is handed one fit after another. Write `train_model`: fit the model on the block by
+# `fit_model(fit, block, categorical)`, which knows the recipes and their seeds, and return a
 # `Trained(key, model, probability)`: the fit's key, the fitted model, and for each validation row the probability of
 # being late. The class stays plain: it is made remote where it is used.
 
@@ -76,9 +88,12 @@ for task in job.tasks(costs):
 # tres ajustes de 20 árboles. Qué se ajusta, con qué filas y con qué semilla queda fijado antes de que arranque ningún
 # proceso.
 #
-# ## 1 Ejercicio 3.1: entrenar un modelo
+# ## 1 Un miembro
 #
-# Un proceso de trabajo guarda las filas de validación y recibe un ajuste tras otro. Escribe `train_model`: ajusta el
+# ### Ejercicio 3.1: entrenar un modelo
+#
+# Un proceso de trabajo guarda las filas de validación, `valid`: vuelos de días con los que no se ajusta ningún modelo,
+# para que puedan decir qué tal lo hace. Recibe un ajuste tras otro. Escribe `train_model`: ajusta el
 # modelo con el bloque mediante `fit_model(fit, block, categorical)`, que conoce las recetas y sus semillas, y devuelve
 # un `Trained(key, model, probability)`: la clave del ajuste, el modelo ajustado y, para cada fila de validación, la
 # probabilidad de llegar tarde. La clase sigue siendo corriente: se vuelve remota allí donde se usa.
@@ -140,7 +155,7 @@ def train_warm(job):
 
 
 ways = {}
-lines = ["| | *n* | max MB | max s | AUC |", "|---|---:|---:|---:|---:|"]
+rows = [["", *(t(f"ways.{name}", lang) for name in ("fits", "megabytes", "longest")), "ROC AUC"]]
 for way in ("model", "shard"):
     planned = labkit.plan(dataset, recipes=["hgb-small", "extra-20", "logistic-onehot"], by=way)
     ensemble, events = train_warm(planned)
@@ -148,13 +163,13 @@ for way in ("model", "shard"):
     megabytes = max(block.X.nbytes for block in planned.blocks.values()) / 1e6
     longest_s = max(event.finished_s - event.started_s for event in events)
     auc = score(planned.test.y, ensemble.predict_proba(planned.test.X)).roc_auc
-    figures = f"{number(megabytes, lang)} | {number(longest_s, lang)} | {number(auc, lang, 4)}"
-    lines.append(f'| by="{way}" | {len(planned.fits)} | {figures} |')
-display(Markdown("\n".join(lines)))
+    figures = [len(planned.fits), number(megabytes, lang), number(longest_s, lang), number(auc, lang, 4)]
+    rows.append([f'by="{way}"', *figures])
+display(Markdown(markdown(rows, "lrrrr")))
 
 # %% [markdown] lang="en"
-# The columns: number of fits, features that one task reads at most, the longest task, and the ROC AUC of the ensemble
-# on the test days: the chance that a late flight is ranked above a punctual one (Fawcett, 2006,
+# The columns: number of fits, megabytes of features that one task reads at most, the longest task, and the ROC AUC of
+# the ensemble on the test days: the chance that a late flight is ranked above a punctual one (Fawcett, 2006,
 # doi:10.1016/j.patrec.2005.10.010). Members of shards see fewer rows each; the vote of many makes up for part of it.
 #
 # ## 3 Who goes first?
@@ -164,10 +179,10 @@ display(Markdown("\n".join(lines)))
 # as the best order on $n$ workers (Graham, 1969, doi:10.1137/0117039).
 
 # %% [markdown] lang="es"
-# Las columnas: número de ajustes, lo más que lee una tarea en atributos, la tarea más larga y la ROC AUC del ensamble
-# en los días de prueba: la probabilidad de que un vuelo tardío quede por encima de uno puntual (Fawcett, 2006,
-# doi:10.1016/j.patrec.2005.10.010). Los miembros por fragmento ven menos filas cada uno; el voto de muchos compensa
-# una parte.
+# Las columnas: número de ajustes, megabytes de atributos que lee como mucho una tarea, la tarea más larga y la ROC AUC
+# del ensamble en los días de prueba: la probabilidad de que un vuelo tardío quede por encima de uno puntual (Fawcett,
+# 2006, doi:10.1016/j.patrec.2005.10.010). Los miembros por fragmento ven menos filas cada uno; el voto de muchos
+# compensa una parte.
 #
 # ## 3 ¿Quién va primero?
 #
@@ -249,29 +264,41 @@ with labkit.engine("ray")(trainer_class, (job.valid.X, job.categorical), job.blo
             if turn:
                 seconds[name].append(time.perf_counter() - begun)
 for name, each in seconds.items():
-    print(f"{name:8} {number(statistics.median(each), lang)} s  ({' '.join(number(one, lang) for one in each)})")
+    own = "  ".join(number(one, lang) for one in each)
+    print(f"{t(f'orders.{name}', lang):32} {number(statistics.median(each), lang)} s  ({own})")
 ratios = [late / early for late, early in zip(seconds["arrival"], seconds["longest"], strict=True)]
 guess.compare(statistics.median(ratios))
 
 # %% [markdown] lang="en"
 # The last round as a Gantt chart, on one time axis: in order of arrival, with the longest first, and with the forest
 # split into three. Look at the right end: how long is a worker idle?
+#
+# Longest first is a rule of thumb that goes by **estimated** costs; it does not know the best order. Where the
+# estimates miss, or the order of arrival happens to be a good one, that is as fast or faster, and your ratio is 1 or
+# less. That is a result too. What the rule promises is that it is never far from the best.
 
 # %% [markdown] lang="es"
 # La última ronda como diagrama de Gantt, con un mismo eje de tiempo: por orden de llegada, con la más larga primero, y
 # con el bosque dividido en tres. Mira el extremo derecho: ¿cuánto tiempo pasa ocioso un proceso?
+#
+# La más larga primero es una regla práctica que se guía por costes **estimados**; no conoce el mejor orden. Si las
+# estimaciones fallan, o si el orden de llegada resulta ser bueno, este tarda lo mismo o menos, y tu cociente es 1 o
+# menor. También eso es un resultado. Lo que promete la regla es no estar nunca lejos del mejor.
 
 # %%
-until_s = max(event.received_s for event in charts["arrival"]) - min(event.submitted_s for event in charts["arrival"])
+until_s = max(
+    max(event.received_s for event in events) - min(event.submitted_s for event in events) for events in charts.values()
+)
 for name in orders:
-    print(name)
+    print(t(f"orders.{name}", lang))
     display(HTML(gantt_svg(bars_of(charts[name], lang), lang, 0.0, 1.05 * until_s)))
 
 # %% [markdown] lang="en"
 # ## 4 The vote
 #
 # A **soft vote** is a weighted mean of probabilities. A member weighs by how much better than guessing it ranks the
-# validation rows, $w_i \propto \max(\mathrm{AUC}_i - 0.5,\ 0)$, and the weights sum to 1.
+# validation rows, $w_i \propto \max(\mathrm{AUC}_i - 0.5,\ 0)$, and the weights sum to 1. If no member is better than
+# guessing, there is nothing to choose by: all weigh the same.
 #
 # ### Exercise 3.3: a vote that weighs
 #
@@ -282,7 +309,8 @@ for name in orders:
 # ## 4 El voto
 #
 # El **voto suave** es una media ponderada de probabilidades. Un miembro pesa según cuánto mejor que al azar ordena las
-# filas de validación, $w_i \propto \max(\mathrm{AUC}_i - 0{,}5,\ 0)$, y los pesos suman 1.
+# filas de validación, $w_i \propto \max(\mathrm{AUC}_i - 0{,}5,\ 0)$, y los pesos suman 1. Si ningún miembro supera al
+# azar, no hay por qué elegir: todos pesan lo mismo.
 #
 # ### Ejercicio 3.3: un voto que pesa
 #
@@ -294,6 +322,8 @@ for name in orders:
 def soft_vote(valid, test):
     # solution
     gains = np.array([max(score(valid.y, each).roc_auc - 0.5, 0.0) for each in valid.probability])
+    if not gains.any():
+        gains += 1.0
     return gains / gains.sum() @ test.probability
 
 
@@ -301,10 +331,14 @@ def soft_vote(valid, test):
 check("3.3", soft_vote)
 
 # %% [markdown] lang="en"
+# ### Predict, then measure
+#
 # By how many thousandths of ROC AUC will the vote of all six recipes beat its best member on the test days? A negative
 # number says that it will not.
 
 # %% [markdown] lang="es"
+# ### Predice y luego mide
+#
 # ¿Por cuántas milésimas de ROC AUC superará el voto de las seis recetas a su mejor miembro en los días de prueba? Un
 # número negativo dice que no lo superará.
 
@@ -319,10 +353,12 @@ alone = {
     name: score(job.test.y, model.predict_proba(job.test.X)[:, 1]).roc_auc
     for name, model in zip(ensemble.names, ensemble.models, strict=True)
 }
+rows = [["", t("notebook.weight", lang), "ROC AUC"]]
 for name, weight in zip(ensemble.names, ensemble.weights, strict=True):
-    print(f"{name:18} {number(weight, lang, 3)}  {number(alone[name], lang, 4)}")
+    rows.append([name, number(weight, lang, 3), number(alone[name], lang, 4)])
 together = score(job.test.y, ensemble.predict_proba(job.test.X)).roc_auc
-print(f"{'Σ':18} {number(sum(ensemble.weights), lang, 3)}  {number(together, lang, 4)}")
+rows.append(["Σ", number(sum(ensemble.weights), lang, 3), number(together, lang, 4)])
+display(Markdown(markdown(rows, "lrr")))
 guess.compare(1000 * (together - max(alone.values())))
 
 # %% [markdown] lang="en"
@@ -369,14 +405,18 @@ axes.legend(frameon=False)
 pyplot.show()
 
 # %% [markdown] lang="en"
-# ## 6 Exercise 3.4: all fits on their way
+# ## 6 Without labkit's dispatch
+#
+# ### Exercise 3.4: all fits on their way
 #
 # Now without labkit's dispatch. Write `train_all`: given remote trainers (Ray actors), a list of fits and the rows they
 # all are fitted on, return the results in the order of the fits. Share the fits out evenly, send **everything** before
 # you wait, and let the rows travel once.
 
 # %% [markdown] lang="es"
-# ## 6 Ejercicio 3.4: todos los ajustes en camino
+# ## 6 Sin el despacho de labkit
+#
+# ### Ejercicio 3.4: todos los ajustes en camino
 #
 # Ahora sin el reparto de labkit. Escribe `train_all`: dados unos entrenadores remotos (actores de Ray), una lista de
 # ajustes y las filas con las que se ajustan todos, devuelve los resultados en el orden de los ajustes. Reparte los

@@ -1,9 +1,10 @@
 # %% [markdown] lang="en"
 # # 4 · Speedup tables
 #
-# **Aim.** Measure how much faster two, four or eight workers train an ensemble on real flights, and say honestly how
-# far the result can be trusted. **Before:** notebooks 01 to 03. **Time:** 4 minutes of computing with the values below.
-# **Cores:** 2 or more.
+# **Aim.** Measure how much faster several workers train an ensemble on real flights, and say honestly how far the
+# result can be trusted. Below that is one worker against two; with more cores, set `workers` to `[1, 2, 4, 8]` and it
+# is all of those. **Before:** notebooks 01 to 03. **Time:** about 60 minutes, of which the cells compute for about one
+# (on 2 cores, with the values below). **Cores:** 2 or more.
 #
 # You will see
 # 1. the work: the same fits for everybody, fixed before any worker is chosen,
@@ -14,9 +15,10 @@
 # %% [markdown] lang="es"
 # # 4 · Tablas de aceleración
 #
-# **Objetivo.** Medir cuánto más rápido entrenan dos, cuatro u ocho procesos un ensamble con vuelos reales, y decir con
-# honestidad hasta dónde se puede confiar en el resultado. **Antes:** cuadernos 01 a 03. **Tiempo:** 4 minutos de
-# cómputo con los valores de abajo. **Núcleos:** 2 o más.
+# **Objetivo.** Medir cuánto más rápido entrenan varios procesos un ensamble con vuelos reales, y decir con honestidad
+# hasta dónde se puede confiar en el resultado. Abajo se compara un proceso con dos; si tienes más núcleos, pon
+# `workers` a `[1, 2, 4, 8]` y se comparan todos. **Antes:** cuadernos 01 a 03. **Tiempo:** unos 60 minutos; de ellos,
+# las celdas calculan cerca de uno (con 2 núcleos y los valores de abajo). **Núcleos:** 2 o más.
 #
 # Verás
 # 1. el trabajo: los mismos ajustes para todos, fijados antes de elegir cuántos procesos habrá,
@@ -82,7 +84,7 @@ else:
 if latency_s is None:
     job = labkit.plan(dataset, recipes=recipes, by="shard" if weak else "model")
     for task in sorted(job.tasks(lab.calibration(job)), key=lambda task: -task.cost_s):
-        print(f"{task.key:22} {task.cost_s:6.2f} s")
+        print(f"{task.key:22} {number(task.cost_s, lang):>6} s")
 else:
     print(t("notebook.latency", lang, n=len(dataset.train), seconds=number(latency_s, lang, 2)))
 
@@ -96,7 +98,9 @@ else:
 #   Cores share caches and memory, so two of them seldom give 2.00×.
 # - Every pass carries a digest of its predictions. Where one differs, there is no table.
 #
-# **Predict first.** How many times as fast will the largest number of workers in `workers` be?
+# ### Predict, then measure
+#
+# How many times as fast will the largest number of workers in `workers` be?
 
 # %% [markdown] lang="es"
 # ## 2 La medición
@@ -108,7 +112,9 @@ else:
 #   ningún motor. Los núcleos comparten cachés y memoria, así que dos rara vez dan 2,00×.
 # - Cada pasada lleva una huella de sus predicciones. Si una difiere, no hay tabla.
 #
-# **Predice antes.** ¿Cuántas veces más rápido será el mayor número de procesos de `workers`?
+# ### Predice y luego mide
+#
+# ¿Cuántas veces más rápido será el mayor número de procesos de `workers`?
 
 # %%
 expected_speedup = 1.75  # solution
@@ -131,17 +137,22 @@ print(t("notebook.run", lang, run=record["id"], digest=results["digest"], host=r
 # %% [markdown] lang="en"
 # ## 3 The table
 #
-# *Speedup* is the median of the ratios within each round; *efficiency* is speedup per worker. *Fraction of limit* says
-# what the engine keeps of what this hardware can give. Marks: **SMT**, workers share a core; **over-subscribed**, more
-# workers than CPUs; **unstable**, times scatter by more than 5 %; **load** and **steal**, somebody else used the CPUs.
+# *Speedup* is the median of the ratios within each round, *spread of speedup* their range (from 6 rounds on an
+# interval, with its coverage); *efficiency* is speedup per worker. *Of hardware limit* says what the engine keeps of
+# what this hardware can give. It may be above 100%: the limit is a measurement as well, of other seconds than the
+# engine's, and both scatter. A few percent above say only that the engine costs too little to be seen. *Marks*:
+# **SMT**, workers share a core; **over-subscribed**, more workers than CPUs; **unstable**, times scatter by more than
+# 5%; **other load** and **CPU steal**, somebody else used the CPUs.
 
 # %% [markdown] lang="es"
 # ## 3 La tabla
 #
-# La *aceleración* es la mediana de los cocientes dentro de cada ronda; la *eficiencia*, la aceleración por proceso. La
-# *fracción del límite* dice cuánto conserva el motor de lo que este hardware puede dar. Marcas: **SMT**, los procesos
-# comparten un núcleo; **sobresuscrito**, más procesos que CPU; **inestable**, los tiempos se dispersan más de un 5 %;
-# **carga** y **robo**, otro usó las CPU.
+# La *aceleración* es la mediana de los cocientes dentro de cada ronda; la *dispersión de la aceleración*, su rango (a
+# partir de 6 rondas, un intervalo con su cobertura); la *eficiencia*, la aceleración por proceso. *Del límite del
+# hardware* dice cuánto conserva el motor de lo que este hardware puede dar. Puede pasar del 100 %: también el límite es
+# una medida, de otros segundos que los del motor, y ambas varían. Unos puntos por encima solo dicen que el motor cuesta
+# demasiado poco para verse. *Marcas*: **SMT**, los procesos comparten un núcleo; **sobresuscrito**, más procesos que
+# CPU; **inestable**, los tiempos se dispersan más de un 5 %; **otra carga** y **CPU robada**, otro usó las CPU.
 
 # %%
 rows = labkit.rows_of(results, engine)
@@ -167,7 +178,7 @@ gantt(record["events"])
 
 # %% [markdown] lang="en"
 # Where did the workers' time go? Every task tells what CPU time it used, how long it was queued for a CPU and how long
-# it was blocked; the rest is hand-overs and waiting. What takes 15 % or more, computing apart, is the bottleneck.
+# it was blocked; the rest is hand-overs and waiting. What takes 15% or more, computing apart, is the bottleneck.
 
 # %% [markdown] lang="es"
 # ¿En qué se fue el tiempo de los procesos? Cada tarea dice cuánto tiempo de CPU usó, cuánto esperó una CPU y cuánto
@@ -215,7 +226,7 @@ check("4.1", speedup)
 #
 # Of $n$ rounds, sorted, the true median lies between the smallest and the largest ratio unless all ratios fell on one
 # side of it, which happens with probability $2 \cdot 2^{-n}$. Write `coverage`: the probability that the interval from
-# the smallest to the largest of `n_rounds` ratios holds the median. From which number of rounds on is it 95 %?
+# the smallest to the largest of `n_rounds` ratios holds the median. From which number of rounds on is it 95%?
 
 # %% [markdown] lang="es"
 # ### Ejercicio 4.2: ¿hasta dónde se puede confiar?
@@ -241,19 +252,31 @@ check("4.2", coverage, rounds_for_95_percent)
 #
 # **Amdahl** (1967): a part $s$ of the work is serial, so $S(n) = 1 / (s + (1-s)/n)$. **Karp and Flatt** (1990) turn it
 # round: from a measured speedup follows the serial fraction that would explain it. If it grows with $n$, something else
-# than serial work costs time. The **Universal Scalability Law** (Gunther, 2007) adds what workers cost each other.
-# **Gustafson** (1988) lets the work grow with the workers instead: $S(n) = n - s(n-1)$, which is weak scaling.
-# A law is only fitted where at least two more numbers of workers were measured than it has parameters.
+# than serial work costs time. The **Universal Scalability Law** (USL; Gunther, 2007) adds what workers cost each other:
+# $S(n) = n / (1 + \sigma(n-1) + \kappa n(n-1))$, where $\sigma$ is *contention*, waiting for what only one can use, and
+# $\kappa$ *coherency*, what every pair of workers has to exchange. **Gustafson** (1988) lets the work grow with the
+# workers instead: $S(n) = n - s(n-1)$, which is weak scaling.
+#
+# A law is only fitted where at least two more numbers of workers are *usable* than it has parameters: 3 for Amdahl,
+# 4 for the USL. Usable is a row of the table without any mark, of no more workers than there are CPUs. With one and two
+# workers that is never enough, and one mark, such as *other load*, takes its row away: below you may then read that 0
+# are usable. That is no fault of yours; measure more numbers of workers, on a quiet machine.
 
 # %% [markdown] lang="es"
 # ## 4 Las leyes
 #
 # **Amdahl** (1967): una parte $s$ del trabajo es secuencial, luego $S(n) = 1 / (s + (1-s)/n)$. **Karp y Flatt** (1990)
 # le dan la vuelta: de una aceleración medida se deduce la fracción secuencial que la explicaría. Si crece con $n$, algo
-# distinto del trabajo secuencial cuesta tiempo. La **ley universal de escalabilidad** (Gunther, 2007) añade lo que los
-# procesos se cuestan unos a otros. **Gustafson** (1988), en cambio, deja crecer el trabajo con los procesos:
-# $S(n) = n - s(n-1)$, la escalabilidad débil. Una ley solo se ajusta si se midieron al menos dos cantidades de
-# procesos más que parámetros tiene.
+# distinto del trabajo secuencial cuesta tiempo. La **ley universal de escalabilidad** (USL; Gunther, 2007) añade lo que
+# los procesos se cuestan unos a otros: $S(n) = n / (1 + \sigma(n-1) + \kappa n(n-1))$, donde $\sigma$ es la
+# *contención*, esperar a lo que solo uno puede usar, y $\kappa$ la *coherencia*, lo que cada par de procesos tiene que
+# intercambiar. **Gustafson** (1988), en cambio, deja crecer el trabajo con los procesos: $S(n) = n - s(n-1)$, la
+# escalabilidad débil.
+#
+# Una ley solo se ajusta si hay al menos dos cantidades de procesos *utilizables* más que parámetros tiene: 3 para
+# Amdahl, 4 para la USL. Utilizable es una fila de la tabla sin ninguna marca y con no más procesos que CPU. Con uno y
+# dos procesos nunca bastan, y una marca, como *otra carga*, descarta su fila: abajo puede entonces decir que son
+# utilizables 0. No es culpa tuya; mide más cantidades de procesos, en una máquina tranquila.
 
 # %% [markdown] lang="en"
 # Move the sliders until the curves meet your points. With $\kappa = 0$ both laws are one; what does $\kappa$ add?
@@ -337,7 +360,7 @@ def karp_flatt(speedup, n_workers):
 check("4.4", karp_flatt)
 
 # %% [markdown] lang="en"
-# ## Try it
+# ## 5 Try it
 #
 # 1. Give `recipes` only `["hgb-large"]`. What limits the speedup now?
 # 2. Set `engine` to "processes", "threads", "joblib" or "dask". Who wins on this machine, and by how much?
@@ -348,7 +371,7 @@ check("4.4", karp_flatt)
 # 6. Set `data` to a CSV or Parquet file of your own and `target` to its column of classes. Does it speed up as well?
 
 # %% [markdown] lang="es"
-# ## Pruébalo
+# ## 5 Pruébalo
 #
 # 1. Deja en `recipes` solo `["hgb-large"]`. ¿Qué limita ahora la aceleración?
 # 2. Pon en `engine` "processes", "threads", "joblib" o "dask". ¿Quién gana en esta máquina, y por cuánto?
@@ -359,14 +382,18 @@ check("4.4", karp_flatt)
 # 6. Pon en `data` un archivo CSV o Parquet tuyo y en `target` su columna de clases. ¿Se acelera igual?
 
 # %% [markdown] lang="en"
-# **Summary.** Same work, proved by a digest; interleaved rounds; paired ratios; the hardware's own limit beside the
+# ## Summary
+#
+# Same work, proved by a digest; interleaved rounds; paired ratios; the hardware's own limit beside the
 # ideal.
 #
 # **Work it out.** Your table says $S$ for 2 workers. If Amdahl's law held with that serial fraction, how many workers
 # would be needed for a speedup of 4, and which speedup could no number of workers exceed?
 
 # %% [markdown] lang="es"
-# **Resumen.** El mismo trabajo, probado por una huella; rondas alternadas; cocientes por pares; el límite del propio
+# ## Resumen
+#
+# El mismo trabajo, probado por una huella; rondas alternadas; cocientes por pares; el límite del propio
 # hardware junto al ideal.
 #
 # **Calcúlalo.** Tu tabla dice $S$ para 2 procesos. Si valiera la ley de Amdahl con esa fracción secuencial, ¿cuántos

@@ -3,7 +3,8 @@
 #
 # **Aim.** Run the same work on Ray, processes, threads, joblib and Dask, prove that all did the same, and find out who
 # wins when, and why: what it costs to start, to hand over a task, to share data, and what Python's lock does.
-# **Before:** notebooks 01 and 04. **Time:** 3 minutes of computing. **Cores:** 2 or more.
+# **Before:** notebooks 01 and 04. **Time:** about 60 minutes, of which the cells compute for about one (on 2 cores,
+# with the values below). **Cores:** 2 or more.
 #
 # | engine | workers | how work reaches them |
 # |---|---|---|
@@ -19,7 +20,8 @@
 #
 # **Objetivo.** Ejecutar el mismo trabajo con Ray, procesos, hilos, joblib y Dask, demostrar que todos hicieron lo mismo
 # y averiguar quién gana cuándo y por qué: qué cuesta arrancar, entregar una tarea, compartir datos, y qué hace el
-# cerrojo de Python. **Antes:** cuadernos 01 y 04. **Tiempo:** 3 minutos de cómputo. **Núcleos:** 2 o más.
+# cerrojo de Python. **Antes:** cuadernos 01 y 04. **Tiempo:** unos 60 minutos; de ellos, las celdas calculan cerca de
+# uno (con 2 núcleos y los valores de abajo). **Núcleos:** 2 o más.
 #
 # | motor | quién trabaja | cómo le llega el trabajo |
 # |---|---|---|
@@ -52,7 +54,7 @@ import numpy as np
 import ray
 from IPython.display import Markdown, display
 from labkit import Task, check, hint, predict
-from labkit.classroom.text import number, t
+from labkit.classroom.text import number, percent, t
 from labkit.parallel.faults import KillWorker, inject
 from labkit.parallel.processes import start_server
 
@@ -125,14 +127,18 @@ Work = engine_work.Work
 print([Work().python(1_000_000), Work().numpy(1_000_000)])
 
 # %% [markdown] lang="en"
-# ## 2 Exercise 5.1: the smallest engine
+# ## 2 Python's own pools
+#
+# ### Exercise 5.1: the smallest engine
 #
 # Python's own pools, `ThreadPoolExecutor` and `ProcessPoolExecutor`, are engines already. Write `run_all`: `tasks` is a
 # list of `(function, argument)`. Open a pool of `n_workers` by `pool_class(n_workers)`, and return the results in the
 # order of the tasks. No worker may wait for work while there is some, and no worker may be left behind.
 
 # %% [markdown] lang="es"
-# ## 2 Ejercicio 5.1: el motor más pequeño
+# ## 2 Los grupos del propio Python
+#
+# ### Ejercicio 5.1: el motor más pequeño
 #
 # Los grupos del propio Python, `ThreadPoolExecutor` y `ProcessPoolExecutor`, ya son motores. Escribe `run_all`: `tasks`
 # es una lista de `(function, argument)`. Abre un grupo de `n_workers` con `pool_class(n_workers)` y devuelve los
@@ -218,14 +224,15 @@ show(["", *(t(f"engines.{column}", lang) for column in ("start_up", "empty", "se
 # ### Exercise 5.2: long enough
 #
 # Each task costs `overhead_s`, whatever it does; a piece of work takes `task_s`. Write `n_together`: how many pieces at
-# least must go into one task, so that overhead is at most the fraction `share` of all the time that a worker spends?
+# least must go into one task, so that overhead is at most the fraction `share` of all the time that a worker spends? A
+# task holds one piece at least, also where `overhead_s` is 0.
 
 # %% [markdown] lang="es"
 # ### Ejercicio 5.2: suficientemente largas
 #
 # Cada tarea cuesta `overhead_s`, haga lo que haga; una pieza de trabajo dura `task_s`. Escribe `n_together`: ¿cuántas
 # piezas como mínimo deben ir en una tarea para que la sobrecarga sea a lo sumo la fracción `share` de todo el tiempo
-# que emplea un proceso?
+# que emplea un proceso? Una tarea contiene al menos una pieza, también si `overhead_s` es 0.
 
 # %%
 import math
@@ -240,21 +247,31 @@ def n_together(overhead_s, task_s, share):
 display(verdict := check("5.2", n_together))
 
 # %%
-if verdict.state == "right":  # pieces of 1 ms, at most 5 % overhead
-    show(["", "1 ms, 5 %"], [[name, str(n_together(overhead_s[name], 0.001, 0.05))] for name in engines])
+if verdict.state == "right":  # pieces of 1 ms, at most a twentieth of overhead
+    show(
+        ["", f"1 ms, {percent(0.05, lang)}"],
+        [[name, str(n_together(overhead_s[name], 0.001, 0.05))] for name in engines],
+    )
 
 # %% [markdown] lang="en"
 # ## 4 The lock
 #
 # One thread at a time runs Python code. Compiled code may let go of the lock while it computes, and whoever waits for a
-# disk or a network lets go of it too. How many times as fast will two threads be as one loop, on pure Python?
+# disk or a network lets go of it too.
+#
+# ### Predict, then measure
+#
+# How many times as fast will two threads be as one loop, on pure Python?
 
 # %% [markdown] lang="es"
 # ## 4 El cerrojo
 #
 # Solo un hilo a la vez ejecuta código de Python. El código compilado puede soltar el cerrojo mientras calcula, y quien
-# espera a un disco o a una red también lo suelta. ¿Cuántas veces más rápidos que un bucle serán dos hilos, con Python
-# puro?
+# espera a un disco o a una red también lo suelta.
+#
+# ### Predice y luego mide
+#
+# ¿Cuántas veces más rápidos que un bucle serán dos hilos, con Python puro?
 
 # %%
 threads_speedup = 1.0  # solution
@@ -342,15 +359,26 @@ display(clocks := check("5.3", time_threads))
 # ### Exercise 5.4: threads or processes
 #
 # Write `engine_for`: given `(wall_s, cpu_s)` of one thread alone and of two threads together, say "threads" where they
-# are enough, for they are the cheapest, and "processes" where only those help. Think of three kinds of work: it holds
-# the lock, it lets go of it, it waits. And of a machine on which something else runs.
+# are enough, for they are the cheapest, and "processes" where only those help. Think of these:
+#
+# - work that holds the lock, that lets go of it, that only waits;
+# - work that the memory slows down: two at once take more CPU time than twice what one takes alone. No lock is to
+#   blame, and processes would share the same memory: threads are enough;
+# - work that holds the lock, on a machine where something else takes CPUs away while the two run: its wall time grows,
+#   its CPU time does not. Work that lets go of the lock can look the same there; "processes" is then the safe answer.
 
 # %% [markdown] lang="es"
 # ### Ejercicio 5.4: hilos o procesos
 #
 # Escribe `engine_for`: dados `(wall_s, cpu_s)` de un hilo a solas y de dos hilos juntos, di "threads" donde los hilos
-# basten, pues son lo más barato, y "processes" donde solo ayuden los procesos. Piensa en tres clases de trabajo: el que
-# retiene el cerrojo, el que lo suelta y el que espera. Y en una máquina en la que corre algo más.
+# basten, pues son lo más barato, y "processes" donde solo ayuden los procesos. Piensa en estos casos:
+#
+# - el trabajo que retiene el cerrojo, el que lo suelta, el que solo espera;
+# - el trabajo que frena la memoria: dos a la vez consumen más CPU que el doble de uno a solas. Ningún cerrojo tiene la
+#   culpa, y los procesos compartirían la misma memoria: bastan los hilos;
+# - el trabajo que retiene el cerrojo, en una máquina en la que algo más quita CPU mientras corren los dos: su tiempo de
+#   reloj crece, su tiempo de CPU no. Un trabajo que suelta el cerrojo puede dar lo mismo ahí; lo seguro es entonces
+#   responder "processes".
 
 
 # %%
@@ -366,21 +394,23 @@ display(verdict := check("5.4", engine_for))
 
 # %%
 if clocks.state == "right":
+    rows = []
     for kind, amount in (("python", 3_000_000), ("numpy", 3_000_000), ("wait", 0.2)):
         work = partial(getattr(Work(), kind), amount)
         pairs = [time_threads(work, n) for n in (1, 2)]
-        ratios = "  ".join(number(cpu_s / wall_s, lang) for wall_s, cpu_s in pairs)
-        print(f"{kind:8} {ratios}  {engine_for(*pairs) if verdict.state == 'right' else ''}")
+        ratios = [cpu_s / wall_s for wall_s, cpu_s in pairs]
+        rows.append([kind, *ratios, engine_for(*pairs) if verdict.state == "right" else "–"])
+    show(["", *(t(f"engines.{column}", lang) for column in ("one_thread", "two_threads", "choice"))], rows)
 
 # %% [markdown] lang="en"
-# The two numbers are CPU time over wall time, for one thread and for two. On a machine that is busy with something else
-# all of them are too small: a thread that waits for a CPU looks like one that waits for a disk. Measure again when it
-# is quiet.
+# The two numbers are CPU time over wall time. On a machine that is busy with something else all of them are too small:
+# a thread that waits for a CPU looks like one that waits for a disk, and no rule can tell. If `python` did not get
+# "processes", or `numpy` not "threads", measure again when the machine is quiet.
 
 # %% [markdown] lang="es"
-# Los dos números son tiempo de CPU entre tiempo de reloj, con un hilo y con dos. En una máquina ocupada con otra cosa,
-# todos salen demasiado pequeños: un hilo que espera una CPU parece uno que espera a un disco. Mide de nuevo cuando esté
-# tranquila.
+# Los dos números son tiempo de CPU entre tiempo de reloj. En una máquina ocupada con otra cosa, todos salen demasiado
+# pequeños: un hilo que espera una CPU parece uno que espera a un disco, y ninguna regla los distingue. Si a `python` no
+# le tocó "processes", o a `numpy` "threads", mide de nuevo cuando la máquina esté tranquila.
 
 # %% [markdown] lang="en"
 # ## 5 Real work, the same for all
@@ -404,12 +434,19 @@ for name in ["sequential", *engines]:
 
 # %% [markdown] lang="en"
 # Who is faster? The protocol of notebook 04: interleaved rounds, the first one a warm-up, start-up apart, each pass
-# with its digest, and the hardware's own limit beside them. How will processes compare with Ray: their time over Ray's?
+# with its digest, and the hardware's own limit beside them.
+#
+# ### Predict, then measure
+#
+# How will processes compare with Ray: their time over Ray's?
 
 # %% [markdown] lang="es"
 # ¿Quién es más rápido? El protocolo del cuaderno 04: rondas alternadas, la primera de calentamiento, el arranque
-# aparte, cada pasada con su huella, y al lado el límite del propio hardware. ¿Cómo quedarán los procesos frente a Ray:
-# su tiempo entre el de Ray?
+# aparte, cada pasada con su huella, y al lado el límite del propio hardware.
+#
+# ### Predice y luego mide
+#
+# ¿Cómo quedarán los procesos frente a Ray: su tiempo entre el de Ray?
 
 # %%
 processes_over_ray = 1.0  # solution
@@ -433,7 +470,7 @@ ratios = {
     name: [own / ray for own, ray in zip(passes[name], passes["ray"], strict=True)] for name in engines if name != "ray"
 }
 show(
-    ["÷ ray", "min", "median", "max"],
+    ["÷ ray", *(t(f"engines.{column}", lang) for column in ("least", "median", "most"))],
     [[n, min(each), statistics.median(each), max(each)] for n, each in ratios.items()],
 )
 guess.compare(statistics.median(ratios["processes"]), run=record["id"])

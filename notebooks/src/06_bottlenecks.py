@@ -2,7 +2,8 @@
 # # 6 · Bottlenecks
 #
 # **Aim.** Provoke what makes parallel work slow, one cause at a time; measure it, name it from its traces, and relieve
-# it. **Before:** notebooks 01 and 04. **Time:** 4 minutes of computing. **Cores:** 2 or more.
+# it. **Before:** notebooks 01 and 04. **Time:** about 60 minutes, of which the cells compute for about one (on 2 cores,
+# with the values below). **Cores:** 2 or more.
 #
 # Two workers for ten seconds are twenty *worker-seconds*. Whatever is not computing at full speed is lost:
 #
@@ -20,7 +21,8 @@
 # # 6 · Cuellos de botella
 #
 # **Objetivo.** Provocar lo que vuelve lento el trabajo paralelo, una causa cada vez; medirla, reconocerla por sus
-# huellas y aliviarla. **Antes:** cuadernos 01 y 04. **Tiempo:** 4 minutos de cómputo. **Núcleos:** 2 o más.
+# huellas y aliviarla. **Antes:** cuadernos 01 y 04. **Tiempo:** unos 60 minutos; de ellos, las celdas calculan cerca de
+# uno (con 2 núcleos y los valores de abajo). **Núcleos:** 2 o más.
 #
 # Dos procesos de trabajo durante diez segundos son veinte *segundos de proceso*. Todo lo que no sea calcular a plena
 # velocidad se pierde:
@@ -50,7 +52,9 @@ import labkit
 import matplotlib.pyplot as plt
 import numpy as np
 import ray
+from IPython.display import Markdown, display
 from labkit import check, hint, host, predict
+from labkit.classroom.plots import markdown
 from labkit.classroom.text import explain, number, percent, t
 from labkit.data.features import FeatureBlock
 from labkit.learning.fitting import Fit
@@ -84,7 +88,8 @@ def run(tasks, crew, n_workers=2, alone=()):
 
 
 cases = {}
-print(flights.X.shape, f"{flights.X.nbytes / 1e6:.1f} MB")
+print(*(number(size, lang, 0) for size in flights.X.shape), sep=" × ")
+print(f"{number(flights.X.nbytes / 1e6, lang, 1)} MB")
 
 # %% [markdown] lang="en"
 # ## 1 CPU: the bottleneck one wishes for
@@ -115,15 +120,18 @@ with labkit.engine("processes")(labkit.ModelTrainer, (job.valid.X, job.categoric
         together[n_rows], found[n_rows] = run(forests(n_rows), crew, alone=alone[n_rows])
 
 cases["bottleneck.cpu", ""] = found[sizes[0]]
+table = [["`worker`", "`task`", "`finished_s - started_s`", "`usage.cpu_s`", "`usage.queued_s`"]]
 for event in together[sizes[0]]:
-    usage, lasted_s = event.usage, event.finished_s - event.started_s
-    cpu_s, queued_s = (number(each, lang, 3) for each in (usage.cpu_s, usage.queued_s))
-    print(f"{event.worker} {event.task:10} {number(lasted_s, lang, 3)} s   cpu_s = {cpu_s}   queued_s = {queued_s}")
+    times = (event.finished_s - event.started_s, event.usage.cpu_s, event.usage.queued_s)
+    table.append([event.worker, event.task, *(number(seconds, lang, 3) for seconds in times)])
+display(Markdown(markdown(table, "rlrrr")))
 print(explain(found[sizes[0]], lang))
 
 # %% [markdown] lang="en"
-# *Other load* or *CPU steal* as a mark says that somebody else used the CPUs meanwhile. Then the numbers below are
-# theirs as well as yours: measure again when the machine is quiet.
+# Such a sentence names the bottleneck first. After it there may stand **marks**. *Other load* and *CPU steal* say that
+# somebody else used the CPUs meanwhile: then the numbers below are theirs as well as yours, so measure again when the
+# machine is quiet. *Over-subscribed* says that the workers' own threads were more than the CPUs, and queued for them:
+# section 5 does that on purpose, and eight workers in section 3 may as well.
 #
 # ### Exercise 6.1: read the events
 #
@@ -136,8 +144,10 @@ print(explain(found[sizes[0]], lang))
 # - `"idle"`: all the time in which a worker had no task
 
 # %% [markdown] lang="es"
-# La marca *otra carga* o *CPU robada* dice que alguien más usó las CPU mientras tanto. Entonces los números de abajo
-# son tanto suyos como tuyos: vuelve a medir cuando la máquina esté tranquila.
+# Una frase así nombra primero el cuello de botella. Detrás puede haber **marcas**. *Otra carga* y *CPU robada* dicen
+# que alguien más usó las CPU mientras tanto: entonces los números de abajo son tanto suyos como tuyos, así que vuelve a
+# medir cuando la máquina esté tranquila. *Sobresuscrito* dice que los hilos de los propios procesos eran más que las
+# CPU e hicieron cola: la sección 5 lo provoca a propósito, y los ocho procesos de la sección 3 pueden hacerlo también.
 #
 # ### Ejercicio 6.1: leer los eventos
 #
@@ -198,10 +208,12 @@ caches = {}
 for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
     if int((index / "level").read_text()) > 1:
         caches[f"L{(index / 'level').read_text().strip()}"] = int((index / "size").read_text().strip()[:-1]) / 1e3
-print(caches, "MB")
+print(*(f"{name} {number(megabytes, lang)} MB" for name, megabytes in caches.items()), sep="   ")
+table = [[t("shards.rows", lang), t("memory.data", lang), t("memory.slower", lang)]]
 for n_rows in sizes:
-    slower = cpu_s(together[n_rows]) / cpu_s(alone[n_rows])
-    print(f"{n_rows:>9,} {blocks[str(n_rows)].X.nbytes / 1e6:6.1f} MB {number(slower, lang):>6} ×")
+    slower, megabytes = cpu_s(together[n_rows]) / cpu_s(alone[n_rows]), blocks[str(n_rows)].X.nbytes / 1e6
+    table.append([number(n_rows, lang, 0), number(megabytes, lang, 1), f"{number(slower, lang)} ×"])
+display(Markdown(markdown(table, "rrr")))
 
 figure, axes = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
 for events, label, marker in ((alone, "1", "o-"), (together, "2", "s--")):
@@ -211,19 +223,28 @@ for name, megabytes in caches.items():
     axes.axvline(megabytes, color="#767676", ls=":")
     axes.annotate(name, (megabytes, 0.05), xycoords=("data", "axes fraction"))
 axes.set(xscale="log", xlabel="MB", ylabel="ns / (n log₂ n)")
+axes.xaxis.set_major_formatter(lambda value, _: number(value, lang, 0 if value >= 1 else 1))
+axes.yaxis.set_major_formatter(lambda value, _: number(value, lang, 1))
 axes.set_ylim(0, 1.2 * axes.get_ylim()[1])
 axes.legend(title=t("plot.workers", lang))
 plt.show()
 
 # %% [markdown] lang="en"
 # Forests compute a lot for every byte. The next work does nothing but look up: it follows a random permutation through
-# a table. Its working set is what you choose; the number of look-ups is always the same. At the worst of
-# four sizes, how many times the CPU time do the same tasks take when two run at once?
+# a table. Its working set is what you choose; the number of look-ups is always the same.
+#
+# ### Predict, then measure
+#
+# At the worst of the sizes in `walks_mb`, how many times the CPU time do the same tasks take when two run at once?
 
 # %% [markdown] lang="es"
 # Los bosques calculan mucho por cada byte. El trabajo siguiente no hace más que consultar: recorre una tabla siguiendo
-# una permutación aleatoria. Su conjunto de trabajo lo eliges tú; el número de consultas es siempre el mismo. Con el
-# peor de cuatro tamaños, ¿cuántas veces el tiempo de CPU consumen las mismas tareas cuando corren dos a la vez?
+# una permutación aleatoria. Su conjunto de trabajo lo eliges tú; el número de consultas es siempre el mismo.
+#
+# ### Predice y luego mide
+#
+# Con el peor de los tamaños de `walks_mb`, ¿cuántas veces el tiempo de CPU consumen las mismas tareas cuando corren dos
+# a la vez?
 
 # %%
 times_the_cpu_time = 1.3  # solution
@@ -240,7 +261,7 @@ class Walker:
         return sum(float(table[order].sum()) for _ in range(n_lookups // n))
 
 
-walks = {}
+walks, table = {}, [[t(f"memory.{name}", lang) for name in ("data", "alone", "together", "slower")]]
 with labkit.engine("ray")(Walker, (), {}, 2) as crew:
     for megabytes in walks_mb:
         tasks = [labkit.Task(f"walk-{number}", "walk", megabytes) for number in range(4)]
@@ -248,7 +269,9 @@ with labkit.engine("ray")(Walker, (), {}, 2) as crew:
         by_itself, _ = run(tasks, crew, n_workers=1)
         events, walks[megabytes] = run(tasks, crew, alone=by_itself)
         each = [1e3 * cpu_s(seen) / len(tasks) for seen in (by_itself, events)]
-        print(f"{megabytes:>4} MB {each[0]:8.0f} ms {each[1]:8.0f} ms {number(each[1] / each[0], lang):>6} ×")
+        figures = [number(ms, lang, 0) for ms in each]
+        table.append([number(megabytes, lang, 0), *figures, f"{number(each[1] / each[0], lang)} ×"])
+display(Markdown(markdown(table, "rrrr")))
 worst = max(walks.values(), key=lambda found: found.figures["slowdown"])
 guess.compare(worst.figures["slowdown"])
 
@@ -259,9 +282,9 @@ print(explain(worst, lang))
 print(explain(walks[walks_mb[0]], lang))
 
 # %% [markdown] lang="en"
-# The first column grows with the working set: look-ups leave one cache after the other. The last one is above 1 where
+# CPU time alone grows with the working set: look-ups leave one cache after the other. The last column is above 1 where
 # two workers fight for what one had to itself: often most where the working set fits the shared cache once, but not
-# twice; beyond that, for the way to memory. Whether it reaches the 15 % from which on it is called a bottleneck depends
+# twice; beyond that, for the way to memory. Whether it reaches the 15% from which on it is called a bottleneck depends
 # on your machine; many cores on few memory channels get there soon.
 #
 # The relief is in the same table: **smaller working sets**. Train by shard and each worker's rows fit its cache. Halve
@@ -273,10 +296,11 @@ print(explain(walks[walks_mb[0]], lang))
 # lateness is injected.
 
 # %% [markdown] lang="es"
-# La primera columna crece con el conjunto de trabajo: las consultas van saliendo de una caché tras otra. La última
-# supera 1 donde dos procesos se disputan lo que uno tenía para sí: a menudo, sobre todo, donde el conjunto de trabajo
-# cabe una vez en la caché compartida, pero no dos; más allá, por el camino a la memoria. Que llegue al 15 % a partir
-# del cual se llama cuello de botella depende de tu máquina; muchos núcleos con pocos canales de memoria llegan pronto.
+# El tiempo de CPU a solas crece con el conjunto de trabajo: las consultas van saliendo de una caché tras otra. La
+# última columna supera 1 donde dos procesos se disputan lo que uno tenía para sí: a menudo, sobre todo, donde el
+# conjunto de trabajo cabe una vez en la caché compartida, pero no dos; más allá, por el camino a la memoria. Que llegue
+# al 15 % a partir del cual se llama cuello de botella depende de tu máquina; muchos núcleos con pocos canales de
+# memoria llegan pronto.
 #
 # El alivio está en la misma tabla: **conjuntos de trabajo más pequeños**. Entrena por fragmentos y las filas de cada
 # proceso cabrán en su caché. Reduce a la mitad los bytes de cada número. El *gradient boosting* por histogramas es el
@@ -297,7 +321,9 @@ with late_store(Path(dataset.train[0].url).parent, latency_s) as address:
             _, cases["bottleneck.io", kind] = run(work.tasks, crew, n_workers)
             makespans_s[n_workers] = cases["bottleneck.io", kind].figures["makespan_s"]
             print(explain(cases["bottleneck.io", kind], lang))
-print({n_workers: f"{seconds:.1f} s" for n_workers, seconds in makespans_s.items()})
+table = [[t("table.workers", lang), t("threads.lasted", lang)]]
+table += [[n_workers, number(seconds, lang, 1)] for n_workers, seconds in makespans_s.items()]
+display(Markdown(markdown(table, "rr")))
 
 # %% [markdown] lang="en"
 # Eight workers are still blocked most of their time, and yet the work is done much sooner: what counts is that more
@@ -306,7 +332,8 @@ print({n_workers: f"{seconds:.1f} s" for n_workers, seconds in makespans_s.items
 # ### Exercise 6.2: overlap the reads
 #
 # Write `read_all`: return what `read(url)` gives for each URL, in the order of the URLs, with up to `n_at_once` reads
-# in flight. A store has other guests: never more than that. If a read fails, so does `read_all`.
+# in flight. A store has other guests: never more than that. Nor fewer, as long as some are left: where one read is
+# slow, the others go on. If a read fails, so does `read_all`.
 
 # %% [markdown] lang="es"
 # Los ocho procesos siguen bloqueados casi todo su tiempo y, sin embargo, el trabajo termina mucho antes: lo que cuenta
@@ -316,7 +343,8 @@ print({n_workers: f"{seconds:.1f} s" for n_workers, seconds in makespans_s.items
 # ### Ejercicio 6.2: solapar las lecturas
 #
 # Escribe `read_all`: devuelve lo que `read(url)` da para cada URL, en el orden de las URL, con hasta `n_at_once`
-# lecturas en vuelo. Un almacén tiene otros huéspedes: nunca más que esas. Si una lectura falla, `read_all` también.
+# lecturas en vuelo. Un almacén tiene otros huéspedes: nunca más que esas. Tampoco menos mientras quede alguna: si una
+# lectura va lenta, las demás siguen. Si una lectura falla, `read_all` también.
 
 
 # %%
@@ -360,6 +388,7 @@ class Resampler:
         return np.nanmean(resampled(table, seed), axis=0)
 
 
+table = [["", t("transfer.returned", lang), t("transfer.travelled", lang)]]
 with labkit.engine("ray")(Resampler, (), {"table": blocks[str(sizes[-1])].X}, 2) as crew:
     for method, kind in (("rows", ""), ("mean", "relieved")):
         tasks = [labkit.Task(str(seed), method, seed, ("table",)) for seed in range(8)]
@@ -367,8 +396,9 @@ with labkit.engine("ray")(Resampler, (), {"table": blocks[str(sizes[-1])].X}, 2)
         events, cases["bottleneck.transfer", kind] = run(tasks, crew)
         travelled_s = sum(event.received_s - event.finished_s for event in events) / len(events)
         megabytes = sum(event.bytes_out for event in events) / 1e6
-        print(f"{method}: {number(megabytes, lang, 3)} MB, {number(1e3 * travelled_s, lang, 1)} ms")
+        table.append([f"`{method}`", number(megabytes, lang, 3), number(1e3 * travelled_s, lang, 1)])
         print(explain(cases["bottleneck.transfer", kind], lang))
+display(Markdown(markdown(table, "lrr")))
 
 # %% [markdown] lang="en"
 # ### Exercise 6.3: put once, return little
@@ -426,14 +456,16 @@ class Booster:
 
 
 cpus = host.usable_cpus()
+table = [[t(f"threads.{name}", lang) for name in ("each", "lasted", "cpu")]]
 with labkit.engine("ray")(Booster, (), {"rows": blocks[str(sizes[0])]}, 2) as crew:
     for n_threads, kind in ((2 * cpus, ""), (max(1, cpus // 2), "relieved")):
         tasks = [labkit.Task(str(number), "fit", n_threads, ("rows",)) for number in range(6)]
         labkit.dispatch(tasks[:2], crew)
         events, found_threads = run(tasks, crew)
         cases["mark.over-subscribed", kind] = found_threads
-        print(f"2 × {n_threads}: {found_threads.figures['makespan_s']:.2f} s, {cpu_s(events) = :.2f}")
+        table.append([n_threads, number(found_threads.figures["makespan_s"], lang), number(cpu_s(events), lang)])
         print(explain(found_threads, lang))
+display(Markdown(markdown(table, "rrr")))
 
 # %% [markdown] lang="en"
 # The work is the same, and so is its result. What grew is the time, and often the CPU time as well: threads that spin
@@ -443,7 +475,7 @@ with labkit.engine("ray")(Booster, (), {"rows": blocks[str(sizes[0])]}, 2) as cr
 #
 # Write `in_share`: call `work()` with as many threads as fall to one of `n_workers` on `n_cpus` CPUs, at least 1, and
 # all together no more than there are CPUs if that can be; return its result. Afterwards the number of threads must be
-# what it was. `threadpool_limits` changes it for libraries that are loaded already.
+# what it was. `threadpool_limits` changes it for libraries that are loaded already, those of BLAS and those of OpenMP.
 
 # %% [markdown] lang="es"
 # El trabajo es el mismo, y su resultado también. Lo que creció es el tiempo, y a menudo también el tiempo de CPU: los
@@ -453,7 +485,7 @@ with labkit.engine("ray")(Booster, (), {"rows": blocks[str(sizes[0])]}, 2) as cr
 #
 # Escribe `in_share`: llama a `work()` con los hilos que tocan a uno de `n_workers` procesos en `n_cpus` CPU, al menos
 # 1, y entre todos no más que CPU haya, si es posible; devuelve su resultado. Después, el número de hilos debe ser el
-# que era. `threadpool_limits` lo cambia en bibliotecas que ya están cargadas.
+# que era. `threadpool_limits` lo cambia en bibliotecas que ya están cargadas, las de BLAS y las de OpenMP.
 
 
 # %%

@@ -2,8 +2,8 @@
 # # 7 · Faults
 #
 # **Aim.** Kill a worker, an actor and the driver while they work; see what notices it, what it costs, and what makes
-# the result right all the same. **Before:** notebooks 01 and 03. **Time:** 3 minutes of computing. **Cores:** 2 or
-# more.
+# the result right all the same. **Before:** notebooks 01 and 03. **Time:** about 60 minutes, of which the cells compute
+# for about one (on 2 cores, with the values below). **Cores:** 2 or more.
 #
 # The more machines work, and the longer, the surer something dies. What is promised then has a name:
 #
@@ -20,8 +20,8 @@
 # # 7 · Fallos
 #
 # **Objetivo.** Matar un proceso de trabajo, un actor y el programa principal mientras trabajan; ver quién lo nota, qué
-# cuesta y qué hace que el resultado sea correcto de todos modos. **Antes:** cuadernos 01 y 03. **Tiempo:** 3 minutos de
-# cómputo. **Núcleos:** 2 o más.
+# cuesta y qué hace que el resultado sea correcto de todos modos. **Antes:** cuadernos 01 y 03. **Tiempo:** unos 60
+# minutos; de ellos, las celdas calculan cerca de uno (con 2 núcleos y los valores de abajo). **Núcleos:** 2 o más.
 #
 # Cuantas más máquinas trabajan, y cuanto más tiempo, más seguro es que algo muera. Lo que entonces se promete tiene
 # nombre:
@@ -56,7 +56,7 @@ from urllib.parse import quote
 import labkit
 from IPython.display import display
 from labkit import check, hint, predict
-from labkit.classroom.text import number
+from labkit.classroom.text import number, percent, t
 from labkit.classroom.widgets import chaos_panel, gantt
 from labkit.errors import TaskFailed
 from labkit.files.whole import write_whole
@@ -90,7 +90,7 @@ print(digest)
 
 longest = max(job.tasks(lab.calibration(job)), key=lambda task: task.cost_s)
 third_s = longest.cost_s / 3  # of what it takes on a quiet machine
-print(f"{longest.key} {longest.cost_s:.2f} s")
+print(f"{longest.key} {number(longest.cost_s, lang)} s")
 gantt(calm)
 
 # %% [markdown] lang="en"
@@ -100,6 +100,8 @@ gantt(calm)
 # third of the longest one is done. Nobody is told, as when the system lacks memory. Ray sees the process gone and says
 # so in colour; labkit's dispatch puts a new actor in its place and gives it the task again.
 #
+# ### Predict, then measure
+#
 # How many seconds pass from the shot until the task **runs again**? Commit to a number first.
 
 # %% [markdown] lang="es"
@@ -108,6 +110,8 @@ gantt(calm)
 # `inject(KillWorker(…))` envía SIGKILL al proceso que ha empezado una tarea, en el momento que elijas: aquí, cuando
 # lleva un tercio de la más larga. No se avisa a nadie, como cuando al sistema le falta memoria. Ray ve que el proceso
 # ya no está y lo dice en color; el despacho de labkit pone un actor nuevo en su lugar y le vuelve a dar la tarea.
+#
+# ### Predice y luego mide
 #
 # ¿Cuántos segundos pasan desde el disparo hasta que la tarea **vuelve a correr**? Comprométete antes con un número.
 
@@ -186,14 +190,14 @@ def lost_work(events, struck_s):
 check("7.1", lost_work)
 
 # %% [markdown] lang="en"
-# ### By your own hand
+# ## 3 By your own hand
 #
 # Run the next two cells, and while the second one computes press a button of the first. It names the task that dies,
 # and then what that cost. Strike as often as you like: the digest at the end must be the same. If you let it run in
 # peace, it just trains.
 
 # %% [markdown] lang="es"
-# ### Por tu propia mano
+# ## 3 Por tu propia mano
 #
 # Ejecuta las dos celdas siguientes y, mientras calcula la segunda, pulsa un botón de la primera. Dirá qué tarea muere
 # y, después, lo que costó. Golpea cuantas veces quieras: la huella del final debe ser la misma. Si la dejas en paz,
@@ -207,7 +211,7 @@ _, found = labkit.train(job, engine_name="ray", n_workers=2)
 print(found, found == digest)
 
 # %% [markdown] lang="en"
-# ## 3 Try again, but not for ever
+# ## 4 Try again, but not for ever
 #
 # A lost connection may be there again in a second; a wrong argument is as wrong the third time. And what fails always
 # must fail at last, with the error that says why.
@@ -218,7 +222,7 @@ print(found, found == digest)
 # it again, `max_attempts` calls in all; then let the last error out. Any other error goes out at once.
 
 # %% [markdown] lang="es"
-# ## 3 Reintentar, pero no para siempre
+# ## 4 Reintentar, pero no para siempre
 #
 # Una conexión perdida puede volver en un segundo; un argumento erróneo lo es igual a la tercera. Y lo que falla siempre
 # tiene que fallar al final, con el error que dice por qué.
@@ -245,16 +249,18 @@ def retry(work, max_attempts, retryable):
 check("7.2", retry)
 
 # %% [markdown] lang="en"
-# ## 4 Once, twice, effectively once
+# ## 5 Once, twice, effectively once
 #
-# What if a task has an **effect** outside, and dies between the effect and its answer? Six bookings go into a ledger;
-# each task writes a line and then goes on working. The worker of the third is killed while it does.
+# What if a task has an **effect** outside, and dies between the effect and its answer? Six bookings, `b0` to `b5`, go
+# into a ledger; each task writes its name there and then goes on working. The worker of the third, `b2`, is killed
+# while it does. Each line below is a ledger: how often every booking stands in it.
 
 # %% [markdown] lang="es"
-# ## 4 Una vez, dos veces, una vez en efecto
+# ## 5 Una vez, dos veces, una vez en efecto
 #
-# ¿Y si una tarea tiene un **efecto** fuera, y muere entre el efecto y su respuesta? Seis apuntes van a un libro de
-# cuentas; cada tarea escribe una línea y luego sigue trabajando. El proceso de la tercera muere mientras lo hace.
+# ¿Y si una tarea tiene un **efecto** fuera, y muere entre el efecto y su respuesta? Seis apuntes, de `b0` a `b5`, van a
+# un libro de cuentas; cada tarea escribe en él su nombre y luego sigue trabajando. El proceso de la tercera, `b2`,
+# muere mientras lo hace. Cada línea de abajo es un libro: cuántas veces figura en él cada apunte.
 
 
 # %%
@@ -282,7 +288,7 @@ def booked(method, max_attempts):
         try:
             labkit.dispatch(tasks, crew, max_attempts=max_attempts)
         except TaskFailed as fault:
-            print(type(fault).__name__, str(fault).partition(",")[0])
+            print(type(fault).__name__, str(fault).partition(" with ")[0])
     files = [place] if place.is_file() else sorted(place.iterdir())
     return dict(collections.Counter(line for file in files for line in file.read_text().split()))
 
@@ -291,24 +297,31 @@ print(booked("append", max_attempts=1))
 print(booked("append", max_attempts=3))
 
 # %% [markdown] lang="en"
-# With one attempt the work stops: what was not begun is missing. With three all is there, and `b2` **twice**. Retries
-# alone only trade one fault for another; the effect itself must be **idempotent**: done again, it changes nothing.
+# With one attempt the work stops with an error (`TaskFailed`): what was not begun is missing. With three all is there,
+# and `b2` **twice**: the attempt that died had written it already, and the second attempt wrote it again. Retries alone
+# only trade one fault for another; the effect itself must be **idempotent**: done again, it changes nothing.
 #
 # ### Exercise 7.3: an idempotent booking
 #
-# Write `book`: a booking is a file in `folder`, named `key`, that holds `amount` as text. Booking the same key again
-# must leave it as it is. The process may be killed at any moment: a file under its final name must be whole. Write
-# elsewhere in the folder first, then rename: `os.replace` is all or nothing.
+# Write `book`: a booking is a file in `folder`, named `key`, that holds `amount` as text. A retry books the same key
+# with the same amount once more: afterwards the file holds what it held before. The process may be killed at any
+# moment: a file under its final name must be whole. So write under another name **in the same folder**, close the file,
+# and only then rename it: `os.replace` is all or nothing. (Against a power cut, not only a killed process, labkit's
+# `write_whole` calls `os.fsync` before it renames.)
 
 # %% [markdown] lang="es"
-# Con un solo intento el trabajo se para: falta lo que no se había empezado. Con tres está todo, y `b2` **dos veces**.
-# Reintentar sin más cambia un fallo por otro; el propio efecto tiene que ser **idempotente**: repetido, no cambia nada.
+# Con un solo intento el trabajo se para con un error (`TaskFailed`): falta lo que no se había empezado. Con tres está
+# todo, y `b2` **dos veces**: el intento que murió ya lo había escrito, y el segundo lo escribió otra vez. Reintentar
+# sin más cambia un fallo por otro; el propio efecto tiene que ser **idempotente**: repetido, no cambia nada.
 #
 # ### Ejercicio 7.3: un apunte idempotente
 #
-# Escribe `book`: un apunte es un archivo de `folder`, llamado `key`, que contiene `amount` como texto. Apuntar otra vez
-# la misma clave debe dejarlo como está. El proceso puede morir en cualquier momento: un archivo con su nombre
-# definitivo debe estar entero. Escribe antes en otro sitio de la carpeta y luego renombra: `os.replace` es todo o nada.
+# Escribe `book`: un apunte es un archivo de `folder`, llamado `key`, que contiene `amount` como texto. Un reintento
+# apunta otra vez la misma clave con el mismo importe: después, el archivo contiene lo que contenía antes. El proceso
+# puede morir en cualquier momento: un archivo con su nombre definitivo debe estar entero. Por eso escribe con otro
+# nombre **en la misma carpeta**, cierra el archivo y solo entonces renómbralo: `os.replace` es todo o nada. (Contra un
+# corte de luz, y no solo contra la muerte del proceso, `write_whole`, de labkit, llama a `os.fsync` antes de
+# renombrar.)
 
 
 # %%
@@ -332,7 +345,7 @@ check("7.3", book)
 print(booked("replace", max_attempts=3))
 
 # %% [markdown] lang="en"
-# ## 5 Kill the driver
+# ## 6 Kill the driver
 #
 # Nobody retries for the driver: with it dies all that it knew. What it has written down remains. A **checkpoint** keeps
 # each finished result, so that the next process begins where this one ended.
@@ -343,7 +356,7 @@ print(booked("replace", max_attempts=3))
 # None for what was never saved. However the process ends, what `load` finds must be whole.
 
 # %% [markdown] lang="es"
-# ## 5 Matar el programa principal
+# ## 6 Matar el programa principal
 #
 # Nadie reintenta por el programa principal: con él muere todo lo que sabía. Lo que dejó escrito permanece. Un **punto
 # de control** conserva cada resultado terminado, para que el proceso siguiente empiece donde acabó este.
@@ -378,14 +391,21 @@ class FolderCheckpoint:
 check("7.4", FolderCheckpoint)
 
 # %% [markdown] lang="en"
-# `lab.train` keeps every finished model so. The next cell starts a driver of its own, in a process of its own, which
-# kills itself as the last of the five fits begins; then a second one that resumes its run. How many fits will the
-# second one do?
+# `lab.train` keeps every finished model so. The cell after the next starts a driver of its own, in a process of its
+# own, which kills itself as the last of the five fits begins; then a second one that resumes its run.
+#
+# ### Predict, then measure
+#
+# How many fits will the second driver do?
 
 # %% [markdown] lang="es"
-# `lab.train` conserva así cada modelo terminado. La celda siguiente inicia un programa principal aparte, en un proceso
-# propio, que se mata cuando empieza el último de los cinco ajustes; y luego otro que reanuda su ejecución. ¿Cuántos
-# ajustes hará el segundo?
+# `lab.train` conserva así cada modelo terminado. La celda que sigue a la próxima inicia un programa principal aparte,
+# en un proceso propio, que se mata cuando empieza el último de los cinco ajustes; y luego otro que reanuda su
+# ejecución.
+#
+# ### Predice y luego mide
+#
+# ¿Cuántos ajustes hará el segundo programa principal?
 
 # %%
 n_fits = 2  # solution
@@ -415,17 +435,24 @@ def drive(resume=None):
 
 
 first = drive()
-run = lab.runs.list(kind="training", limit=1)[0]
-print(first.returncode, run.id, run.status, f"{run.progress:.2f}")
+left = lab.runs.list(kind="training", limit=1)[0]
+lab.runs.reconcile()  # as `labkit runs list` does
+run = lab.runs.get(left.id)
+said = [t(f"run.{each.status}", lang) for each in (left, run)]
+print(f"{run.id}: {first.returncode}, {percent(run.progress, lang)}, {said[0]} → {said[1]}")
 second = drive(resume=run.id)
 results, *costs = json.loads(second.stdout)
-print(second.returncode, results["fitted"], results["digest"] == digest)
-print(dict(zip(("noticed_s", "recovered_s", "lost_s"), (f"{cost:.2f}" for cost in costs), strict=True)))
+print(f"{run.id}: {second.returncode}, fitted = {results['fitted']}, {results['digest'] == digest}")
+for name, cost in zip(("noticed_s", "recovered_s", "lost_s"), costs, strict=True):
+    print(f"{name:12}{number(cost, lang):>6}")
 guess.compare(results["fitted"], run=run.id)
 
 # %% [markdown] lang="en"
-# −9 is the mark of SIGKILL. The second driver read the finished models from the first one's run, fitted the rest, and
-# the digest is that of the undisturbed run. Time to recover is now mostly **your** time: somebody must start it again.
+# −9 is the mark of SIGKILL. The first driver's record still said *running*, with the share that was done by then:
+# nobody was left to write anything else. Whoever looks next (`labkit runs list`, or `reconcile` above) sees that its
+# process is gone, and marks the run as *interrupted*. The second driver read the finished models from that run, fitted
+# the rest, and the digest is that of the undisturbed run: *True*. Time to recover is now mostly **your** time: somebody
+# must start it again.
 #
 # ## Summary
 #
@@ -438,9 +465,11 @@ guess.compare(results["fitted"], run=run.id)
 # checkpoints cost in all?
 
 # %% [markdown] lang="es"
-# −9 es la marca de SIGKILL. El segundo programa leyó los modelos terminados de la ejecución del primero, ajustó el
-# resto, y la huella es la de la ejecución sin perturbar. Recuperarse cuesta ahora sobre todo **tu** tiempo: alguien
-# tiene que iniciarlo de nuevo.
+# −9 es la marca de SIGKILL. El registro del primer programa aún decía *en marcha*, con la parte hecha hasta entonces:
+# no quedaba nadie para escribir otra cosa. Quien mira después (`labkit runs list`, o el `reconcile` de arriba) ve que
+# su proceso ya no existe y marca la ejecución como *interrumpida*. El segundo programa leyó los modelos terminados de
+# esa ejecución, ajustó el resto, y la huella es la de la ejecución sin perturbar: *True*. Recuperarse cuesta ahora
+# sobre todo **tu** tiempo: alguien tiene que iniciarlo de nuevo.
 #
 # ## Resumen
 #

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 import labkit
-from labkit.classroom.exercises import exercises, format_progress, is_stub, progress_of
+from labkit.classroom.exercises import _written, exercises, format_progress, is_stub, progress_of
 from labkit.classroom.text import LANGUAGES
 from labkit.errors import InvalidArgument, UnknownName
 from labkit.lab import Lab
+from labkit.parallel.tasks import TaskEvent
 
 CHECKS = Path(__file__).parents[2] / "notebooks" / "checks"
 ASKED = {key: texts for key, texts in exercises().items() if "hints" in texts}
@@ -78,8 +79,9 @@ def test_an_attempt_is_kept_and_nothing_written_takes_nothing_back(lab: Lab) -> 
     assert (kept["exercise"], kept["state"]) == ("4.1", "not_yet")
 
 
-def test_hints_come_one_after_the_other_and_the_last_stays(lab: Lab) -> None:
-    assert [labkit.hint("1.1")[:3] for _ in range(4)] == ["1/3", "2/3", "3/3", "3/3"]
+def test_hints_come_one_after_the_other_and_the_last_stays_and_says_so(lab: Lab) -> None:
+    assert [labkit.hint("1.1")[:4] for _ in range(4)] == ["1/3 ", "2/3 ", "3/3 ", "3/3 "]
+    assert "the last" in labkit.hint("1.1") and "the last" not in labkit.hint("1.1", 2)
     assert labkit.hint("1.1", 1)[:3] == "1/3"
     with pytest.raises(InvalidArgument, match="hints 1 to 3"):
         labkit.hint("1.1", 4)
@@ -87,9 +89,19 @@ def test_hints_come_one_after_the_other_and_the_last_stays(lab: Lab) -> None:
 
 def test_a_prediction_is_kept_with_its_gap_and_its_run(lab: Lab) -> None:
     verdict = labkit.predict("1.a", 3).compare(2.0, run="r1")
-    assert "predicted 3.00 ×, measured 2.00 ×" in verdict.message and "50 %" in verdict.message
+    assert "predicted 3.00 ×, measured 2.00 ×" in verdict.message and "50% too high" in verdict.message
     (kept,) = lab.progress.list("prediction")
     assert (kept["predicted"], kept["measured"], kept["gap"], kept["run"]) == (3.0, 2.0, 0.5, "r1")
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "first prediction, 3.00 × against 2.00 ×"), ("es", "predicción, 3,00 × frente a 2,00 ×")]
+)
+def test_a_second_prediction_is_told_that_the_first_one_counts(tmp_path: Path, lang: str, said: str) -> None:
+    labkit.start(home=tmp_path, lang=lang)
+    assert said not in labkit.predict("1.a", 3).compare(2.0).message
+    for _ in range(2):
+        assert said in labkit.predict("1.a", 2).compare(2.0).message
 
 
 def test_no_prediction_is_said_and_not_kept(lab: Lab) -> None:
@@ -107,6 +119,29 @@ def test_a_prediction_that_is_no_number_is_refused(lab: Lab, value: Any) -> None
 def test_an_unknown_exercise_is_refused(lab: Lab, exercise: str) -> None:
     with pytest.raises(UnknownName):
         labkit.check(exercise, 1)
+
+
+@pytest.mark.parametrize(("lang", "said"), [("en", "in number 2, and was given 1"), ("es", "en total 2, y recibió 1")])
+def test_a_check_that_is_given_too_little_says_what_it_takes(tmp_path: Path, lang: str, said: str) -> None:
+    lab = labkit.start(home=tmp_path, lang=lang)
+    verdict = labkit.check("4.2", lambda n_rounds: 0.5)
+    assert said in verdict.message and "check_2" not in verdict.message and verdict.state == "not_attempted"
+    assert labkit.check("4.1").reason == labkit.check("4.1", len, len).reason == "arguments"
+    assert lab.progress.list() == []
+
+
+def test_an_error_outside_of_the_student_s_cell_shows_no_empty_line(lab: Lab) -> None:
+    message = labkit.check("4.1", lambda: 0.5).message
+    assert "positional arguments" in message and "``" not in message
+
+
+def test_a_verdict_writes_lists_and_events_as_the_language_does(tmp_path: Path) -> None:
+    labkit.start(home=tmp_path, lang="es")
+    assert _written([[0.5, 1], [2, 3], "a"], "es") == "[[0,50; 1], [2, 3], a]"
+    assert _written((0.5, 1), "en") == "[0.50, 1]"
+    table = _written([TaskEvent("t", 0, "local", 1, 0.0, 1.0, 2.5, 3.0, 0, 0)], "es").splitlines()
+    assert table[2].startswith("| `task` | `worker` | `submitted_s`")
+    assert table[-1] == "| t | 0 | 0,00 | 1,00 | 2,50 | 3,00 | local |"
 
 
 def test_a_class_with_one_method_unwritten_is_a_stub() -> None:

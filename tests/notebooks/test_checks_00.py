@@ -62,6 +62,13 @@ def test_an_answer_is_told_what_it_is(tmp_path: Path, exercise: str, name: str, 
     assert verdict.reason == reason, verdict.message
 
 
+def test_a_wrong_number_comes_with_the_small_runs_that_it_is_about(tmp_path: Path) -> None:
+    for lang, said in (("en", "The parallel events:\n\n| `task`"), ("es", "Los eventos paralelos:\n\n| `task`")):
+        labkit.start(home=tmp_path, lang=lang)
+        assert said in answer("0.3", "gain", "def gain(s, p): return 7.0, 1.0").message
+        assert "\n\n| `task`" in answer("0.2", "longest_task", "def longest_task(events): return 'a'").message
+
+
 def test_the_map_links_each_notebook_by_its_name() -> None:
     there = {source.stem[:2]: source.stem for source in SOURCES.glob("*.py")}
     linked = re.findall(r"\]\(((\d\d)_\w+)\.ipynb\)", (SOURCES / "00_start_here.py").read_text("utf-8"))

@@ -60,6 +60,11 @@ ANSWERS = [
     ("1.4", "in_order_of_arrival", "right", "def in_order_of_arrival(futures):\n    found = []\n    while futures:\n"
                                             "        ready, futures = ray.wait(futures)\n"
                                             "        found += ray.get(ready)\n    return found"),
+    ("1.4", "in_order_of_arrival", "list_changed", "def in_order_of_arrival(futures):\n    found = []\n"
+     "    while futures:\n        (first,), _ = ray.wait(futures)\n        found.append(ray.get(first))\n"
+     "        futures.remove(first)\n    return found"),
+    ("1.1", "late_shares", "another_order",
+     "def late_shares(parts): return ray.get([late_share.remote(p) for p in parts[::-1]])"),
     ("1.4", "in_order_of_arrival", "order_of_sending", "def in_order_of_arrival(futures): return ray.get(futures)"),
     ("1.4", "in_order_of_arrival", "incomplete", "def in_order_of_arrival(fs): return ray.get(ray.wait(fs)[0])"),
     ("1.4", "in_order_of_arrival", "order_of_sending",

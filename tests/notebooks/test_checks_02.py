@@ -136,3 +136,12 @@ def test_an_answer_is_told_what_it_is(ray_cluster: LabFolder, exercise: str, nam
     labkit.start(home=ray_cluster.root)
     verdict = answer(exercise, name, code, PRELUDE)
     assert verdict.reason == reason, verdict.message
+
+
+def test_a_message_shows_the_small_case_and_numbers_that_differ(ray_cluster: LabFolder) -> None:
+    told = {"en": "returned 9.50: M divided by n − 1", "es": "devolviste 9,50: M dividido por n − 1"}
+    for lang, said in told.items():
+        labkit.start(home=ray_cluster.root, lang=lang)
+        message = answer("2.5", "moments", moments(JOIN, "n, mean, squares / (n - 1)"), PRELUDE).message
+        assert "[[1, 3], [5, 7, 9], [2]]" in message and said in message
+        assert "`balance([70, 40, 70, 10, 90, 40, 80], 3)`" in answer("2.2", "balance", balance("0.5"), PRELUDE).message

@@ -55,7 +55,7 @@ def soft_vote(valid, test):
     w = {weights}
     return {vote}
 """
-GAINS = "np.maximum(auc - 0.5, 0) / np.maximum(auc - 0.5, 0).sum()"
+GAINS = "(auc > 0.5) * (auc - 0.5) / ((auc > 0.5) * (auc - 0.5)).sum() if (auc > 0.5).any() else auc * 0 + 1 / len(auc)"
 
 
 def vote(weights: str = GAINS, vote: str = "w @ test.probability", side: str = "valid") -> str:
@@ -87,6 +87,7 @@ PURE = [
     ("3.2", "schedule", "shape", schedule(LONGEST, given="max(busy)")),
     ("3.2", "schedule", "other_plan", schedule(LONGEST, "0")),
     ("3.3", "soft_vote", "right", vote()),
+    ("3.3", "soft_vote", "nobody", vote("np.maximum(auc - 0.5, 0) / np.maximum(auc - 0.5, 0).sum()")),
     ("3.3", "soft_vote", "hard_votes", "def soft_vote(valid, test): return (test.probability >= 0.5).mean(axis=0)"),
     ("3.3", "soft_vote", "hard_votes",
      "def soft_vote(valid, test): return ((test.probability >= 0.5).mean(axis=0) >= 0.5).astype(int)"),

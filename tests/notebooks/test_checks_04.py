@@ -37,6 +37,8 @@ ANSWERS = [
     ("4.4", "karp_flatt", "parallel_part", "def karp_flatt(s, n): return 1 - (1 / s - 1 / n) / (1 - 1 / n)"),
     ("4.4", "karp_flatt", "wrong", "def karp_flatt(s, n): return (1 / s - 1 / n) / (1 + 1 / n)"),
     ("4.4", "karp_flatt", "perfect", "def karp_flatt(s, n): return (1 / s - 1 / n) / (1 - 1 / n) + 0.1 * (s == n)"),
+    ("4.4", "karp_flatt", "right", "def karp_flatt(s, n): return (n / s - 1) / (n - 1)"),
+    ("4.4", "karp_flatt", "rounded", "def karp_flatt(s, n): return round((1 / s - 1 / n) / (1 - 1 / n), 2)"),
     ("4.4", "karp_flatt", "not_attempted", "def karp_flatt(s, n):\n    ..."),
 ]
 COVERAGES = [
@@ -44,6 +46,7 @@ COVERAGES = [
     ("one_side", lambda n: 1 - 0.5**n, 5),
     ("complement", lambda n: 2 * 0.5**n, 6),
     ("wrong", lambda n: 1 - 1 / n, 20),
+    ("wrong", lambda n: round(1 - 2 * 0.5**n, 2), 6),
     ("rounds", lambda n: 1 - 2 * 0.5**n, 5),
     ("not_attempted", ..., 6),
 ]
@@ -60,3 +63,11 @@ def test_an_answer_is_told_what_it_is(tmp_path: Path, exercise: str, name: str, 
 def test_a_coverage_is_told_what_it_is(tmp_path: Path, reason: str, coverage: object, n_rounds: int) -> None:
     labkit.start(home=tmp_path, lang="es")
     assert labkit.check("4.2", coverage, n_rounds).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"), [("en", "returned 0.970; right is 0.969"), ("es", "0,970; lo correcto es 0,969")]
+)
+def test_what_was_found_and_what_is_right_never_look_alike(tmp_path: Path, lang: str, said: str) -> None:
+    labkit.start(home=tmp_path, lang=lang)
+    assert said in labkit.check("4.2", lambda n: round(1 - 2 * 0.5**n, 2), 6).message

@@ -33,7 +33,7 @@ def time_threads(work, n_threads):
         work()
         cpu_s.append({clock} - begun)
     threads = [threading.Thread(target=timed) for _ in range({n})]
-    begun, here = time.perf_counter(), time.thread_time()
+    begun, here, all_of_us = {wall}, time.thread_time(), time.process_time()
     for thread in threads: thread.start(){joined}
     for thread in threads: thread.join({wait})
     return {given}
@@ -45,10 +45,11 @@ def pool(given: str = "[future.result() for future in futures]", n: str = "n_wor
 
 
 def timed(
-    given: str = "time.perf_counter() - begun, sum(cpu_s)", clock: str = "time.thread_time()", n: str = "n_threads",
-    joined: str = "", wait: str = "",
+    given: str = "", clock: str = "time.thread_time()", n: str = "n_threads",
+    joined: str = "", wait: str = "", wall: str = "time.perf_counter()",
 ) -> str:  # fmt: skip
-    return TIMED.format(given=given, clock=clock, n=n, joined=joined, wait=wait)
+    given = given or f"{wall} - begun, sum(cpu_s)"
+    return TIMED.format(given=given, clock=clock, n=n, joined=joined, wait=wait, wall=wall)
 
 
 def decided(rule: str) -> str:
@@ -80,6 +81,11 @@ ANSWERS = [
     ("5.3", "time_threads", "right", timed()),
     ("5.3", "time_threads", "wall_for_cpu", timed(clock="time.perf_counter()")),
     ("5.3", "time_threads", "cpu_of_the_caller", timed("time.perf_counter() - begun, time.thread_time() - here")),
+    ("5.3", "time_threads", "right", timed(wall="time.monotonic()")),
+    ("5.3", "time_threads", "stood_still", timed(wall="time.process_time()")),
+    ("5.3", "time_threads", "stood_still", timed(wall="time.thread_time()")),
+    ("5.3", "time_threads", "cpu_of_all", timed("time.perf_counter() - begun, time.process_time() - all_of_us")),
+    ("5.3", "time_threads", "cpu_of_all", timed(clock="time.process_time()")),
     ("5.3", "time_threads", "cpu_of_one", timed("time.perf_counter() - begun, max(cpu_s)")),
     ("5.3", "time_threads", "not_at_once", timed(joined="; thread.join()")),
     ("5.3", "time_threads", "not_so_many", "def time_threads(work, n): return [work() for _ in 'abc'] and (1.0, 0.0)"),
@@ -102,7 +108,8 @@ ANSWERS = [
     ("5.2", "n_together", "not_whole", together("max(1, o * (1 - x) / x / t)")),
     ("5.2", "n_together", "below_one", together("int(o * (1 - x) / x / t)")),
     ("5.2", "n_together", "wrong", together("max(1, math.ceil(t / o / x))")),
-    ("5.2", "n_together", "searched",
+    ("5.2", "n_together", "below_one", together("math.ceil(o * (1 - x) / x / t)")),
+    ("5.2", "n_together", "right",
      "def n_together(o, t, x):\n    n = 1\n    while o / (o + n * t) > x: n += 1\n    return n"),
 ]  # fmt: skip
 

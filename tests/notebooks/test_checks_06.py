@@ -48,6 +48,7 @@ PURE = [
     ("6.1", "shares", "right", shares()),
     ("6.1", "shares", "workers_seen", shares("len({e.worker for e in events}) * (ended - begun)")),
     ("6.1", "shares", "of_one_worker", shares("ended - begun")),
+    ("6.1", "shares", "first_and_last", shares("n_workers * (events[-1].received_s - events[0].submitted_s)")),
     ("6.1", "shares", "queued_is_blocked", shares(blocked="busy - computing")),
     ("6.1", "shares", "no_idle", shares("busy")),
     ("6.1", "shares", "not_one", shares(idle="ended - begun - busy")),
@@ -63,6 +64,12 @@ PURE = [
                                     "        return list(pool.map(read, urls))"),
     ("6.2", "read_all", "too_few", "def read_all(urls, read, n):\n    with ThreadPoolExecutor(2) as pool:\n"
                                    "        return list(pool.map(read, urls))"),
+    ("6.2", "read_all", "held_up", "def read_all(urls, read, n):\n    found = []\n"
+     "    for first in range(0, len(urls), n):\n        with ThreadPoolExecutor(n) as pool:\n"
+     "            found += pool.map(read, urls[first:first + n])\n    return found"),
+    ("6.2", "read_all", "held_up", "def read_all(urls, read, n):\n    with ThreadPoolExecutor(n) as pool:\n"
+     "        shares = list(pool.map(lambda k: [read(url) for url in urls[k::n]], range(n)))\n"
+     "    return [shares[i % n][i // n] for i in range(len(urls))]"),
     ("6.2", "read_all", "another_order", "def read_all(urls, read, n):\n    with ThreadPoolExecutor(n) as pool:\n"
      "        fs = [pool.submit(read, url) for url in urls]\n        return [f.result() for f in as_completed(fs)]"),
     ("6.2", "read_all", "not_a_list", "def read_all(urls, read, n):\n    with ThreadPoolExecutor(n) as pool:\n"
@@ -73,7 +80,13 @@ PURE = [
      "def read_all(urls, read, n):\n    with ThreadPoolExecutor(n) as pool: return list(pool.map(quiet(read), urls))"),
     ("6.4", "in_share", "right", "def in_share(work, c, k):\n"
                                  "    with threadpool_limits(max(1, c // k)): return work()"),
+    ("6.4", "in_share", "one_kind", "def in_share(work, c, k):\n"
+     "    with threadpool_limits(max(1, c // k), user_api='openmp'): return work()"),
+    ("6.4", "in_share", "one_kind", "def in_share(work, c, k):\n"
+     "    with threadpool_limits(max(1, c // k), user_api='blas'): return work()"),
     ("6.4", "in_share", "not_limited", "def in_share(work, c, k):\n"
+     "    with threadpool_limits(max(1, c // k)): pass\n    return work()"),
+    ("6.4", "in_share", "environment", "def in_share(work, c, k):\n"
      "    os.environ['OMP_NUM_THREADS'] = '1'\n"
      "    return work()"),
     ("6.4", "in_share", "not_restored", "def in_share(work, c, k):\n    threadpool_limits(max(1, c // k))\n"

@@ -10,7 +10,7 @@ import labkit
 from tests.notebooks.course import answer
 
 PRELUDE = """
-import json, os, pickle
+import json, os, pickle, shutil, tempfile
 from pathlib import Path
 from urllib.parse import quote
 from labkit.files.whole import write_whole
@@ -108,6 +108,12 @@ ANSWERS = [
                                   "os.replace(part, place)")),
     ("7.3", "book", "right", book("write_whole(place, str(amount))")),
     ("7.3", "book", "right", book("if place.exists(): return\n    write_whole(place, str(amount))")),
+    ("7.3", "book", "renamed_early", book("part = place.with_suffix('.part')\n    with part.open('w') as f:\n"
+                                          "        f.write(str(amount))\n        os.replace(part, place)")),
+    ("7.3", "book", "elsewhere", book("part = Path(tempfile.mkdtemp()) / key; part.write_text(str(amount)); "
+                                      "os.replace(part, place)")),
+    ("7.3", "book", "elsewhere", book("part = Path(tempfile.mkdtemp()) / key; part.write_text(str(amount)); "
+                                      "shutil.move(part, place)")),
     ("7.3", "book", "not_by_key", book("with (Path(folder) / 'ledger').open('a') as file: file.write(key)")),
     ("7.3", "book", "twice", book("with place.open('a') as file: file.write(str(amount))")),
     ("7.3", "book", "twice", book("had = float(place.read_text()) if place.exists() else 0.0\n"
@@ -123,6 +129,10 @@ ANSWERS = [
     ("7.4", "FolderCheckpoint", "right", checkpoint()),
     ("7.4", "FolderCheckpoint", "right", checkpoint("write_whole(self.path(key), json.dumps(value))")),
     ("7.4", "FolderCheckpoint", "not_whole", checkpoint("self.path(key).write_text(json.dumps(value))")),
+    ("7.4", "FolderCheckpoint", "renamed_early", checkpoint("s = self.path(key).with_suffix('.part')\n"
+     "        with s.open('w') as file: json.dump(value, file); os.replace(s, self.path(key))")),
+    ("7.4", "FolderCheckpoint", "elsewhere", checkpoint("s = Path(tempfile.mkdtemp()) / 'part'; "
+     "s.write_text(json.dumps(value)); s.rename(self.path(key))")),
     ("7.4", "FolderCheckpoint", "in_memory", checkpoint("self.kept[key] = value", "return self.kept.get(key)")),
     ("7.4", "FolderCheckpoint", "never_saved", checkpoint(load="return json.loads(self.path(key).read_text())")),
     ("7.4", "FolderCheckpoint", "another_value", checkpoint(load="return self.path(key).read_text() "
@@ -141,3 +151,10 @@ def test_an_answer_is_told_what_it_is(tmp_path: Path, exercise: str, name: str, 
     labkit.start(home=tmp_path)
     verdict = answer(exercise, name, code, PRELUDE)
     assert verdict.reason == reason, verdict.message
+
+
+def test_a_wrong_number_comes_with_the_run_that_it_is_about(tmp_path: Path) -> None:
+    for lang, said in (("en", "right is 3.00. You counted"), ("es", "lo correcto es 3,00. Contaste")):
+        labkit.start(home=tmp_path, lang=lang)
+        message = answer("7.1", "lost_work", lost(begun="event.submitted_s"), PRELUDE).message
+        assert said in message and message.count("\n| ") == 8  # a header, its ruler and six events
