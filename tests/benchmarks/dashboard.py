@@ -76,9 +76,8 @@ def _first_load(browser: Any, url: str, rounds: int) -> None:
                 sizes[name] = len(gzip.compress(context.request.get(name).body(), 9))
         context.close()
     spread = median_interval(times)
-    print(
-        f"first load: usable after {statistics.median(times):.0f} ms ({spread.low:.0f}–{spread.high:.0f}, {rounds} times)"
-    )
+    usable = f"{statistics.median(times):.0f} ms ({spread.low:.0f}–{spread.high:.0f}, {rounds} times)"
+    print(f"first load: usable after {usable}")
     print(f"first load: {len(sizes)} files of JavaScript and CSS, {sum(sizes.values()) / 1e3:.0f} kB gzipped")
 
 
