@@ -87,7 +87,8 @@ def compose(
     inputs = {**given, "words": dict(words or {})}
     check_names(inputs["words"])
     evidence = collect(store, list(names) if names is not None else None)
-    facts = read_facts() if facts is None else facts
+    # In one order, whether they were read from files or from a manifest.
+    facts = json.loads(json.dumps(read_facts() if facts is None else facts, sort_keys=True))
     writer = Writer(evidence, facts, inputs, lang)
     tree = pandoc.spliced(pandoc.read(writer.markdown()), inputs["words"])
     date = max((record["created"] for record in evidence.all()), default=None)

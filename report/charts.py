@@ -32,7 +32,7 @@ def speedup(record: dict[str, Any], engine: str, lang: str) -> str:
 def worker_time(record: dict[str, Any], engine: str, lang: str) -> str:
     """Draw where the workers' time went, a bar for each number of workers."""
     found = diagnoses_of(record["results"], engine)
-    figure, axes = _axes(0.9 + 0.42 * len(found))
+    figure, axes = _axes(1.5 + 0.42 * len(found))
     left = [0.0] * len(found)
     names = [number(each.figures["n_workers"] or 0, lang, 0) for each in found]
     for part, (colour, hatch) in _PARTS.items():
@@ -71,7 +71,7 @@ def gantt(record: dict[str, Any], lang: str, label: str) -> str:
     events = [event for event in record["events"] if event["error"] is None]
     begun = min(event["submitted_s"] for event in events)
     workers = sorted({event["worker"] for event in events})
-    figure, axes = _axes(0.9 + 0.36 * len(workers))
+    figure, axes = _axes(1.1 + 0.36 * len(workers))
     for event in events:
         start, end = event["started_s"] - begun, event["finished_s"] - begun
         axes.barh(workers.index(event["worker"]), end - start, left=start, height=0.7, color=_BLUE, edgecolor="white")

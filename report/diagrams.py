@@ -30,17 +30,17 @@ def architecture(facts: Mapping[str, Any], texts: Mapping[str, str], n_workers: 
         return f":{ports[name]}" if name in ports else ""
 
     parts = [
-        _box(20, 16, 210, 46, "person", [texts["student"]]),
-        _box(290, 16, 200, 46, "front", [texts["frontend"], f"React {port('frontend')}".strip()]),
-        _box(530, 16, 210, 46, "front", ["JupyterLab", port("jupyter")]),
-        _arrow(230, 39, 290, 39),
-        _path([(125, 62), (125, 78), (635, 78), (635, 62)]),
+        _box(20, 16, 170, 46, "person", [texts["student"]]),
+        _box(270, 16, 200, 46, "front", [texts["frontend"], f"React {port('frontend')}".strip()]),
+        _box(540, 16, 200, 46, "front", ["JupyterLab", port("jupyter")]),
+        _arrow(190, 39, 270, 39),
+        _path([(105, 16), (105, 6), (640, 6), (640, 16)], end=True),
         _frame(20, 104, 720, 92, f"{texts['services']} · FastAPI {port('api')}"),
     ]
     width = (720 - 20) / max(1, len(services))
     for place, name in enumerate(services):
         parts.append(_box(30 + place * width, 136, width - 10, 46, "service", [texts.get(f"service.{name}", name)]))
-    parts += [_arrow(390, 62, 390, 104), _arrow(690, 62, 690, 104)]
+    parts += [_arrow(370, 62, 370, 104), _arrow(640, 62, 640, 104)]
     parts += [
         _frame(20, 232, 470, 132, f"{texts['cluster']} · Ray {port('ray')}"),
         _box(34, 264, 150, 84, "ray", [texts["head"], texts["head_does"], texts["jobs"]]),

@@ -24,7 +24,7 @@ def read_facts(root: Path = ROOT) -> dict[str, Any]:
     routes = _routes(root)
     return {
         "routes": routes,
-        "services": sorted({route["service"] for route in routes}),
+        "services": _services(root) or sorted({route["service"] for route in routes}),
         "ports": _ports(root),
         "recipes": _recipes(root),
         "compose": _compose(root),
@@ -59,6 +59,13 @@ def _routes(root: Path) -> list[dict[str, Any]]:
         ]  # fmt: skip
     except (ValueError, KeyError, TypeError, AttributeError) as fault:
         raise InvalidData(f"{path} is no OpenAPI file: {type(fault).__name__}: {fault}") from fault
+
+
+def _services(root: Path) -> list[str]:
+    """Return the services that a process may serve, each with its own router."""
+    path = root / "api" / "settings.py"
+    found = re.search(r"^SERVICES = \((.*?)\)", _text(path), re.MULTILINE | re.DOTALL) if path.exists() else None
+    return re.findall(r"\"(\w+)\"", found[1]) if found else []
 
 
 def _ports(root: Path) -> dict[str, int]:

@@ -14,6 +14,7 @@ from labkit.scaling.table import OVER_SUBSCRIBED, SpeedupRow
 LINEAR_EFFICIENCY = 0.90  # up to here speedup is called linear
 GOOD_LIMIT = 0.95  # an engine that keeps this much of the hardware's limit loses nothing worth mending
 POOR_LIMIT = 0.80
+ABOVE_LIMIT = 1.05  # no engine beats bare processes: beyond this the two were not measured on an equal machine
 STEADY_KARP_FLATT = 0.02  # a serial fraction that moves less than this from row to row is constant
 
 
@@ -53,6 +54,8 @@ def against_limit(fraction: float | None) -> str:
     """Tell how much an engine keeps of what bare processes reach."""
     if fraction is None:
         return "unmeasured"
+    if fraction > ABOVE_LIMIT:
+        return "above"
     return "close" if fraction >= GOOD_LIMIT else "fair" if fraction >= POOR_LIMIT else "poor"
 
 

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 
 from labkit.errors import TaskFailed
 from report import pandoc
+from report.text import tr
 
 if TYPE_CHECKING:
     from report.build import Report
@@ -47,7 +48,9 @@ def to_html(report: Report) -> bytes:
             ],
             json.dumps(tree), _environment(report),
         ).decode("utf-8")  # fmt: skip
-    page = re.sub(r"<table>(.*?)</table>", r'<div class="wide" tabindex="0"><table>\1</table></div>', page, flags=re.DOTALL)
+    label = tr("scrolls", report.lang)
+    framed = rf'<div class="wide" role="region" tabindex="0" aria-label="{label}"><table>\1</table></div>'
+    page = re.sub(r"<table>(.*?)</table>", framed, page, flags=re.DOTALL)
     page = page.replace("/*labkit-style*/", style, 1)
     manifest = _manifest(report).replace("<", "\\u003c")
     script = f'<script type="application/json" id="{MARK}">{manifest}</script>'
@@ -90,7 +93,8 @@ def to_pdf(report: Report) -> bytes:
         body = pandoc.run(["-f", "json", "-t", "typst", "--wrap=none"], json.dumps(pandoc.for_typst(report.tree)))
         known = ", ".join(f"{name}: {_string(_breakable(value))}" for name, value in _known(report).items())
         (folder / "manifest.json").write_text(_manifest(report), "utf-8")
-        text = f"#let known = ({known})\n{(_HERE / 'report.typ').read_text('utf-8')}\n{body.decode('utf-8')}"
+        told = body.decode("utf-8").replace("align(center)[#table(", "align(left)[#table(")
+        text = f"#let known = ({known})\n{(_HERE / 'report.typ').read_text('utf-8')}\n{told}"
         (folder / "report.typ").write_text(text, "utf-8")
         try:
             content = typst.compile(

@@ -196,16 +196,22 @@ def for_typst(tree: Tree) -> Tree:
             shown = "true" if content[0]["t"] == "DisplayMath" else "false"
             call = f"#math.equation(alt: {_quoted(content[1])}, block: {shown}, {formula})"
             return {"t": "RawInline", "c": ["typst", call]}
+        if kind == "Table" and sum(len(body[3]) for body in content[4]) > _LONG_TABLE:
+            return [_typst("#[#show figure: set block(breakable: true)"), element, _typst("]")]
         if kind == "Div":
-            name = next((name for name in content[0][1] if name in ("own", "missing", "lead", "commands")), None)
+            name = next((name for name in content[0][1] if name in ("own", "lead")), None)
             if name:
-                opened, closed = f"#{name}[", "]"
-                return [
-                    {"t": "RawBlock", "c": ["typst", opened]}, *content[1], {"t": "RawBlock", "c": ["typst", closed]}
-                ]  # fmt: skip
+                return [_typst(f"#{name}["), *content[1], _typst("]")]
         return element
 
     return {**tree, "blocks": changed(copy.deepcopy(tree["blocks"]), fit)}
+
+
+_LONG_TABLE = 24  # rows: what is shorter stays on one page
+
+
+def _typst(code: str) -> dict[str, Any]:
+    return {"t": "RawBlock", "c": ["typst", code]}
 
 
 _known_api: list[Any] = []

@@ -96,7 +96,7 @@ class Tables:
                 ", ".join(t(f"mark.{mark}", self._lang) for mark in row.marks),
             ])  # fmt: skip
         head = ("workers", "sequential", "parallel", "speedup", "efficiency", "throughput", "spread", "limit", "marks")
-        caption = tr(f"caption.{role}", self._lang).format(
+        caption = tr(f"caption.{'speedup' if role == 'benchmark' else role}", self._lang).format(
             engine=escaped(engine), run=self._run(run),
             host=", ".join(
                 self._show(run, "fingerprints", n, "digest", kind="text", code=True)
