@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from labkit.scaling.bottlenecks import MIN_LOSS
 from labkit.scaling.fits import LawFit, Unfitted
-from labkit.scaling.table import OVER_SUBSCRIBED, SpeedupRow
+from labkit.scaling.table import LOAD, OVER_SUBSCRIBED, STEAL, UNSTABLE, SpeedupRow
 
 LINEAR_EFFICIENCY = 0.90  # up to here speedup is called linear
 GOOD_LIMIT = 0.95  # an engine that keeps this much of the hardware's limit loses nothing worth mending
@@ -85,6 +85,12 @@ def beyond_cores(rows: Sequence[SpeedupRow]) -> str:
     if best.spread.low > within[-1].spread.high:
         return "more"
     return "less" if best.spread.high < within[-1].spread.low else "same"
+
+
+def trust(rows: Sequence[SpeedupRow], usable_cpus: int) -> str:
+    """Tell whether a row within the CPUs carries a mark of a machine that was not quiet."""
+    within = [row for row in rows if row.n_workers <= usable_cpus]
+    return "provisional" if any({UNSTABLE, STEAL, LOAD} & set(row.marks) for row in within) else "sound"
 
 
 def serial_trend(fractions: Sequence[float]) -> str:

@@ -51,7 +51,7 @@ def to_html(report: Report) -> bytes:
     label = tr("scrolls", report.lang)
     framed = rf'<div class="wide" role="region" tabindex="0" aria-label="{label}"><table>\1</table></div>'
     page = re.sub(r"<table>(.*?)</table>", framed, page, flags=re.DOTALL)
-    page = page.replace("/*labkit-style*/", style, 1)
+    page = page.replace("<!--labkit-style-->", f"<style>\n{style}</style>", 1)
     manifest = _manifest(report).replace("<", "\\u003c")
     script = f'<script type="application/json" id="{MARK}">{manifest}</script>'
     return page.replace("<!--labkit-report-->", script, 1).encode("utf-8")

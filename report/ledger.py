@@ -218,6 +218,12 @@ def _makespan(record: Any) -> float:
     return float(max(e["received_s"] for e in record["events"]) - min(e["submitted_s"] for e in record["events"]))
 
 
+def _minutes(record: Any) -> float | None:
+    if record["finished"] is None:
+        return None
+    return (datetime.fromisoformat(record["finished"]) - datetime.fromisoformat(record["created"])).total_seconds() / 60
+
+
 def _fit_times(record: Any, task: str, what: str) -> float:
     event = next(event for event in _done(record) if event["task"] == task)
     if what == "seconds":
@@ -253,6 +259,7 @@ _COMPUTED: dict[str, Callable[..., Any]] = {
     "n_failed": lambda record: len(record["events"]) - len(_done(record)),
     "n_event_workers": lambda record: len({event["worker"] for event in _done(record)}),
     "makespan_s": _makespan,
+    "minutes": _minutes,
     "task_name": lambda record, task: next(event["task"] for event in record["events"] if event["task"] == task),
     "command": _command,
     "task_s": lambda record: statistics.median(event["finished_s"] - event["started_s"] for event in _done(record)),

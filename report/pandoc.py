@@ -14,7 +14,7 @@ Tree = dict[str, Any]
 OURS = "markdown-citations-raw_html-raw_tex-raw_attribute-latex_macros-yaml_metadata_block-pandoc_title_block-smart"
 # Nothing in the author's words may name a file, a style or another format's code.
 THEIRS = (
-    f"{OURS}-attributes-link_attributes-header_attributes-fenced_code_attributes-inline_code_attributes"
+    f"{OURS}-link_attributes-header_attributes-fenced_code_attributes-inline_code_attributes"
     "-bracketed_spans-native_spans-fenced_divs-native_divs-implicit_figures-auto_identifiers-grid_tables"
 )
 _TIMEOUT_S = 60.0

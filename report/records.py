@@ -79,6 +79,14 @@ def collect(store: RunStore, names: Sequence[str] | None = None) -> Evidence:
     return Evidence(runs, broken[:5])
 
 
+def names_beside(store: RunStore, run: str) -> list[str]:
+    """Return a run and the newest finished one of each other role, to report on it with what else was measured."""
+    found = store.get(run)
+    own = role_of(found.kind, found.results or {}, found.parameters)
+    others = collect(store).runs
+    return [found.id, *(records[0]["id"] for role, records in others.items() if role != own and records[0]["id"] != found.id)]
+
+
 def plain(record: Record) -> Record:
     """Return a record without what only its process needs."""
     return {name: value for name, value in record.items() if name != "owner"}

@@ -11,7 +11,7 @@ from typing import Any
 
 from labkit.classroom.text import t
 from labkit.scaling.benchmark import diagnoses_of, laws_of, rows_of
-from labkit.scaling.fits import LawFit, Unfitted
+from labkit.scaling.fits import Unfitted
 from report import charts, diagrams, findings
 from report.ledger import INPUT, LABKIT, PROJECT, Ledger, escaped
 from report.records import Evidence, Record
@@ -22,7 +22,6 @@ SECTION_ORDER = (
     "introduction", "architecture", "parallelisation", "microservices", "deployment", "benchmarks", "monitoring",
     "conclusions", "references",
 )  # fmt: skip
-_CONSTANTS = {"report_linear": findings.LINEAR_EFFICIENCY}
 _REFERENCE = re.compile("\ue000(tab|fig)-([a-z0-9-]+)(!?)\ue001")
 
 
@@ -112,6 +111,7 @@ class Writer:
             "limit": findings.against_limit(rows[at].limit_fraction),
             "knee": findings.knee(laws, cpus),
             "linearity": findings.linearity(rows),
+            "trust": findings.trust(rows, cpus),
             "beyond": findings.beyond_cores(rows),
             "overhead": findings.overhead(share),
             "karp_flatt": findings.serial_trend(fractions) if fractions else None,
@@ -178,8 +178,7 @@ class Writer:
 
     def constant(self, name: str) -> str:
         """Write a threshold of the rules as a percentage."""
-        known = {"report_linear": "report.findings.LINEAR_EFFICIENCY"}
-        return self.ledger.show(LABKIT, known.get(name, name), kind="percent", digits=0)
+        return self.ledger.show(LABKIT, name, kind="percent", digits=0)
 
     def say(self, key: str, **values: object) -> str:
         """Return a sentence that a rule chose; only the values that it names are written."""
@@ -360,6 +359,8 @@ class Writer:
                 "run": Late(lambda: self.run(run)),
             }
             found.append(self.say(f"conclusion.gain_{findings.gain(rows)}", **values))
+            if findings.trust(rows, bench["fingerprints"][0]["usable_cpus"]) == "provisional":
+                found.append(tr("trust.provisional", self.lang))
             limit = findings.against_limit(rows[self._limit_at].limit_fraction)
             at = (run, "results", "tables", engine, self._limit_at, "limit_fraction")
             found.append(self.say(f"limit.{limit}", fraction=Late(lambda: show(*at, kind="percent", digits=0))))
@@ -479,8 +480,3 @@ def _boxes(lang: str) -> dict[str, str]:
 
     walk("", texts()["box"])
     return found
-
-
-def fitted(law: Any) -> bool:
-    """Tell whether a law was fitted."""
-    return isinstance(law, LawFit)
