@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -165,6 +165,46 @@ def read_laws(run: MeasuredDep) -> Laws:
             for fit in fits
         ]
     return Laws(laws=run.results["laws"], curves=curves)
+
+
+_REPORTS = {
+    "pdf": "application/pdf",
+    "html": "text/html",
+    "docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+}
+
+
+@router.post(
+    "/benchmark/{run_id}/report",
+    response_class=Response,
+    responses={200: {"description": "The report.", "content": {media: {} for media in _REPORTS.values()}}},
+)
+def write_report(
+    run: MeasuredDep,
+    context: ContextDep,
+    format: Annotated[Literal["pdf", "html", "docx"], Query(description="What kind of file.")] = "pdf",
+    lang: Annotated[Literal["es", "en"], Query(description="Its language.")] = "es",
+    author: Annotated[str, Query(max_length=500, description="Who signs it.")] = "",
+    course: Annotated[str, Query(max_length=500, description="The course.")] = "",
+    institution: Annotated[str, Query(max_length=500, description="The institution.")] = "",
+) -> Response:
+    """Write the technical report of a benchmark, with the newest training and what else was measured."""
+    from report.build import compose, file_name, to_bytes
+    from report.records import names_beside
+    from report.words import read_words
+
+    lab = context.lab
+    folder = lab.settings.home / "report" / "sections"
+    words = read_words(folder, lang) if folder.is_dir() else {}
+    names = names_beside(lab.runs, run.id)
+    made = compose(
+        lab.runs, names=names, lang=lang, author=author, course=course, institution=institution, words=words
+    )
+    headers = {
+        "Content-Disposition": f'attachment; filename="{file_name(made, format)}"',
+        "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
+    }
+    return Response(to_bytes(made, format), media_type=_REPORTS[format], headers=headers)
 
 
 @router.get("/benchmark/{run_id}/notebook", response_class=Response, responses={200: {"content": {"text/html": {}}}})

@@ -83,7 +83,7 @@ export function Wide({ label, children }: { label: string; children: ReactNode }
   );
 }
 
-export function download(name: string, content: string, type: string) {
+export function download(name: string, content: BlobPart, type: string) {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(new Blob([content], { type }));
   link.download = name;

@@ -486,6 +486,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/benchmark/{run_id}/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write Report
+         * @description Write the technical report of a benchmark, with the newest training and what else was measured.
+         */
+        post: operations["write_report_benchmark__run_id__report_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/benchmark/{run_id}/notebook": {
         parameters: {
             query?: never;
@@ -4202,6 +4222,95 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Laws"];
+                };
+            };
+            /** @description No token, or one that is not known. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A token without the scope that this needs. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request does not fit. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, the cluster or the model is not there now. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": unknown;
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    write_report_benchmark__run_id__report_post: {
+        parameters: {
+            query?: {
+                /** @description What kind of file. */
+                format?: "pdf" | "html" | "docx";
+                /** @description Its language. */
+                lang?: "es" | "en";
+                /** @description Who signs it. */
+                author?: string;
+                /** @description The course. */
+                course?: string;
+                /** @description The institution. */
+                institution?: string;
+            };
+            header?: never;
+            path: {
+                /** @description A run's id, or its beginning. */
+                run_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The report. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example %PDF-1.7 … the file itself, as `informe-tecnico.pdf` */
+                    "application/pdf": unknown;
+                    /** @example %PDF-1.7 … the file itself, as `informe-tecnico.pdf` */
+                    "text/html": unknown;
+                    /** @example %PDF-1.7 … the file itself, as `informe-tecnico.pdf` */
+                    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": unknown;
                 };
             };
             /** @description No token, or one that is not known. */

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next';
 import { download, Figure, Page, Panel, Status, Wide } from '../../components/parts';
 import { FittedLaws, SpeedupFigure, SpeedupTable, type Row } from '../../components/speedup';
 import { Loaded } from '../../components/state';
+import { ReportButton } from './report-button';
 import { base, type RunRecord } from '../../lib/api';
 import { useFormats } from '../../lib/format';
 import { queries } from '../../lib/queries';
@@ -20,9 +21,12 @@ export function RunPage({ id }: { id: string }) {
       lead={t('run.lead')}
       actions={
         run.data && (
-          <Button variant="default" size="xs" onClick={() => download(`${id}.json`, JSON.stringify(run.data, null, 2), 'application/json')}>
-            {t('run.json')}
-          </Button>
+          <Group gap="xs">
+            {'tables' in run.data.results && <ReportButton run={run.data.id} />}
+            <Button variant="default" size="xs" onClick={() => download(`${id}.json`, JSON.stringify(run.data, null, 2), 'application/json')}>
+              {t('run.json')}
+            </Button>
+          </Group>
         )
       }
     >
