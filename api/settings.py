@@ -78,7 +78,9 @@ class Settings:
         ]
         jupyter = values.get("LABKIT_JUPYTER_URL") or None
         if jupyter and not (jupyter.startswith(("http://", "https://")) or re.fullmatch(r"/([\w.-]+/)*", jupyter)):
-            faults.append("LABKIT_JUPYTER_URL takes an address such as http://127.0.0.1:8888/, or a path such as /jupyter/")
+            faults.append(
+                "LABKIT_JUPYTER_URL takes an address such as http://127.0.0.1:8888/, or a path such as /jupyter/"
+            )
         if faults:
             raise InvalidArgument("; ".join(faults) + ".")
         chosen = tuple(name for name in SERVICES if name == "health" or not services or name in services)

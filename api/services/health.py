@@ -62,7 +62,9 @@ class Session(BaseModel):
     services: list[str]
     lab_mode: bool = Field(description="Whether actors may be killed.")
     lang: str
-    jupyter: str | None = Field(description="Where JupyterLab is, if beside this server; a path is one of this server's.")
+    jupyter: str | None = Field(
+        description="Where JupyterLab is, if beside this server; a path is one of this server's."
+    )
 
 
 @router.get("/session", responses=PROBLEMS)

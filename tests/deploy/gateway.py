@@ -44,20 +44,15 @@ class Gateway:
             (keys / name).write_text(f"key-of-{name}")
         self.certificate = certificate / "certificate.pem"
         nobody = f"127.0.0.1:{free_port()}"
-        places = {
-            name: nobody
-            for name in ("api", "prediction", "training", "benchmark", "metrics", "frontend", "jupyter", "ray")
-        } | dict.fromkeys(("prediction", "training", "benchmark", "metrics"), "")
+        alone = {name: f"no-{name}.invalid:8000" for name in ("prediction", "training", "benchmark", "metrics")}
+        places = dict.fromkeys(("api", "frontend", "jupyter", "ray"), nobody) | alone | services
         self.environment = {
             **os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin",
             "GATEWAY_PLACE": str(folder / "run"), "GATEWAY_CERTIFICATE": str(certificate), "GATEWAY_KEYS": str(keys),
             "GATEWAY_HTTP": f"127.0.0.1:{self.http}", "GATEWAY_HTTPS": f"127.0.0.1:{self.https}",
             "GATEWAY_PLAIN": f"127.0.0.1:{self.plain}", "GATEWAY_PUBLISHED": str(self.https), "GATEWAY_PERIOD": "0.3",
-            **{f"GATEWAY_{name.upper()}": place or nobody for name, place in (places | services).items()},
+            **{f"GATEWAY_{name.upper()}": place for name, place in places.items()},
         }  # fmt: skip
-        for name in ("prediction", "training", "benchmark", "metrics"):  # not there, as without the profile
-            if name not in services:
-                self.environment[f"GATEWAY_{name.upper()}"] = f"no-{name}.invalid:8000"
 
     def start(self, *path: Path) -> Gateway:
         """Start it and wait until it answers; programs in `path` come before the system's."""
@@ -71,7 +66,8 @@ class Gateway:
         while True:
             assert self.popen.poll() is None and time.monotonic() < until, (self.folder / "log").read_text()
             try:
-                return self if httpx.get(f"http://127.0.0.1:{self.http}/").status_code == 308 else self
+                httpx.get(f"http://127.0.0.1:{self.http}/")
+                return self
             except httpx.TransportError:
                 time.sleep(0.05)
 
@@ -125,7 +121,7 @@ def toy(answer: Callable[[BaseHTTPRequestHandler, bytes], Answer | None]) -> Ite
             self.end_headers()
             self.wfile.write(content)
 
-        do_POST = do_DELETE = do_PUT = do_HEAD = do_GET  # noqa: N815
+        do_POST = do_DELETE = do_PUT = do_HEAD = do_GET
 
         def log_message(self, format: str, *args: object) -> None: ...
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import collections
 import json
 import os
+import socket
 import stat
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -110,9 +110,11 @@ def test_each_path_leads_to_a_service_that_has_it(client: httpx.Client, gateway:
     assert len(asked) > 20
     text = (gateway.folder / "run" / "nginx.conf").read_text()
     for path, services in asked.items():
+        if path == "/session":
+            continue
         told = client.get(path.replace("{", "x").replace("}", "x")).json()
         alone = told["by"] if told["by"] != "api" else "health"
-        assert alone in services or "health" == alone, (path, told["by"])
+        assert alone in services or alone == "health", (path, told["by"])
         if services == {"prediction"}:
             assert told["by"] == "prediction", path
     for service in ("training", "benchmark", "metrics"):  # without one alone, whoever serves all
@@ -196,18 +198,13 @@ def test_guessing_tokens_is_slowed_down_and_so_is_a_flood(tmp_path: Path) -> Non
         assert client.get("/runs").status_code == 200  # who has a token already is not held up by that
         log = (gateway.folder / "log").read_text()
         assert "/runs" in log and "guess" not in log
-        statuses: collections.Counter[int] = collections.Counter()
-
-        def flood() -> None:
-            with gateway.client() as mine:
-                statuses.update(mine.get("/runs").status_code for _ in range(300))
-
-        threads = [threading.Thread(target=flood) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert set(statuses) <= {200, 429} and sum(statuses.values()) == 1200 and statuses[200] >= 400
+        with socket.create_connection(("127.0.0.1", gateway.plain), 30) as flood:
+            flood.sendall(b"GET /runs HTTP/1.1\r\nHost: localhost\r\n\r\n" * 700)
+            told = b""
+            while told.count(b"HTTP/1.1 ") < 700:
+                told += flood.recv(1 << 16)
+        passed, refused_n = told.count(b"HTTP/1.1 200"), told.count(b"HTTP/1.1 429")
+        assert passed + refused_n == 700 and passed >= 400 and refused_n > 0
 
 
 def test_what_changes_something_is_asked_once_and_what_does_not_again(tmp_path: Path) -> None:
