@@ -28,7 +28,7 @@ from tests.deploy.gateway import Gateway, needs_nginx, running
 
 pytestmark = [needs_nginx, pytest.mark.timeout(500)]  # four servers start, on a machine that may be busy
 COPIES = ("127.0.0.2", "127.0.0.3", "127.0.0.4")  # each an address of its own and one port, as containers have
-LOAD_S = 3.0
+N_REQUESTS = 240
 
 
 class Copy:
@@ -89,12 +89,12 @@ def shell(tmp_path_factory: pytest.TempPathFactory, postgresql_server: str) -> I
 def token(shell: Shell) -> str:
     """The token of a person, in a file; made again only where it is no longer good."""
     file = shell.home / "operator"
+    made = []
     for _ in range(2):
         shell.run("token", "new", "operator", "--file", str(file))
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    kept = file.read_text().strip()
-    assert [each["name"] for each in shell.json("token", "list")] == ["operator"]
-    return kept
+        made.append(file.read_text().strip())
+    assert made[0] == made[1] and stat.S_IMODE(file.stat().st_mode) == 0o600
+    return made[0]
 
 
 @pytest.fixture(scope="module")
@@ -163,25 +163,25 @@ def test_a_browsers_cookie_is_good_for_every_copy_and_for_https_only(gateway: Ga
 
 def test_a_copy_killed_under_load_loses_no_request(gateway: Gateway, token: str, copies: list[Copy]) -> None:
     statuses: list[int] = []
-    first, ends = threading.Event(), time.monotonic() + LOAD_S
+    enough, until = threading.Event(), time.monotonic() + 120
 
     def ask() -> None:
         with gateway.client(token) as client:
-            while time.monotonic() < ends:
+            while len(statuses) < N_REQUESTS and time.monotonic() < until:
                 statuses.append(client.post("/predict", json=[EXAMPLE]).status_code)
                 statuses.append(client.get("/models").status_code)
-                if len(statuses) > 60:
-                    first.set()
+                if len(statuses) > N_REQUESTS / 4:
+                    enough.set()
                 time.sleep(0.04)  # below the gateway's own limit of requests
 
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
-    assert first.wait(30)
+    assert enough.wait(120)
     copies[2].end(signal.SIGKILL)
     for thread in threads:
         thread.join()
-    assert set(statuses) == {200} and len(statuses) > 100
+    assert set(statuses) == {200} and len(statuses) >= N_REQUESTS
     assert served_by(gateway, "/predict") == set(COPIES)
 
 

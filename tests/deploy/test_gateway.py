@@ -199,12 +199,13 @@ def test_guessing_tokens_is_slowed_down_and_so_is_a_flood(tmp_path: Path) -> Non
         log = (gateway.folder / "log").read_text()
         assert "/runs" in log and "guess" not in log
         with socket.create_connection(("127.0.0.1", gateway.plain), 30) as flood:
-            flood.sendall(b"GET /runs HTTP/1.1\r\nHost: localhost\r\n\r\n" * 700)
+            # What nobody serves is refused fast, however busy this machine is.
+            flood.sendall(b"GET /assets/x HTTP/1.1\r\nHost: localhost\r\n\r\n" * 900)
             told = b""
-            while told.count(b"HTTP/1.1 ") < 700:
+            while told.count(b"HTTP/1.1 ") < 900:
                 told += flood.recv(1 << 16)
-        passed, refused_n = told.count(b"HTTP/1.1 200"), told.count(b"HTTP/1.1 429")
-        assert passed + refused_n == 700 and passed >= 400 and refused_n > 0
+        passed, refused_n = told.count(b"HTTP/1.1 502"), told.count(b"HTTP/1.1 429")
+        assert passed + refused_n == 900 and passed >= 400 and refused_n > 0
 
 
 def test_what_changes_something_is_asked_once_and_what_does_not_again(tmp_path: Path) -> None:
