@@ -62,6 +62,7 @@ lock: install-dev ## resolve pyproject.toml into locks/; LOCK=--upgrade takes ne
 	@$(COMPILE) --group node -o locks/node.txt
 	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra s3 --extra dev -o locks/dev.txt
 	@$(COMPILE) pyproject.toml --extra engines --constraints locks/dev.txt -o locks/lab.txt
+	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra s3 --constraints locks/dev.txt -o locks/image.txt
 
 system-deps: ## install the system packages of the tests (Debian, Ubuntu)
 	@sh setup/system-deps.sh

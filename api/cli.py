@@ -62,10 +62,17 @@ def new(
     name: Annotated[str, typer.Argument(help="What it is for.")] = "token",
     scopes: Annotated[str, typer.Option(help="Of read, predict and operate, with commas between.")] = ",".join(SCOPES),
     days: Annotated[float | None, typer.Option(help="How long it is good [90].")] = 90.0,
+    file: Annotated[Path | None, typer.Option(help="Keep it there, unless one that is good is there already.")] = None,
 ) -> None:
     """Make a token and print it, this once: only a digest of it is kept."""
-    asked = tuple(part.strip() for part in scopes.split(",") if part.strip())
-    print(_tokens(start()).make(name, asked, days))
+    asked, tokens = tuple(part.strip() for part in scopes.split(",") if part.strip()), _tokens(start())
+    if file is None:
+        print(tokens.make(name, asked, days))
+        return
+    found = tokens.check(file.read_text("utf-8", "replace").strip()) if file.exists() else None
+    if found is None or set(found.scopes) != set(asked):
+        write_whole(file, tokens.make(name, asked, days) + "\n", mode=0o600)
+    console.print(f"{file} holds a token for {name}.", highlight=False, soft_wrap=True)
 
 
 @token.command("list")

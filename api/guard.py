@@ -12,14 +12,13 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.problems import Problem, problem_of
-from api.settings import Settings
+from api.problems import Problem, lacking, problem_of
+from api.settings import Settings, is_address
 from api.tokens import Token, TokenStore
 from labkit.errors import LabError
 
 OPEN = frozenset({"/health", "/health/ready", "/login"})
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _AUDIT = logging.getLogger("labkit.audit")
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
@@ -63,7 +62,7 @@ class Guard:
     ) -> None:  # fmt: skip
         self._app, self._settings, self._tokens, self._needs, self._count = app, settings, tokens, needs, count
         self._cookie, self._running = cookie, 0
-        self._hosts = _LOOPBACK | set(settings.hosts)
+        self._hosts = {"localhost", *settings.hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let pass."""
@@ -131,9 +130,13 @@ class Guard:
         return scope["method"] == "OPTIONS" and origin in self._settings.origins
 
     def _check_host(self, headers: dict[bytes, bytes]) -> None:
-        """Refuse names that a page of another site may have pointed at this machine (DNS rebinding)."""
+        """Refuse names that a page of another site may have pointed at this machine (DNS rebinding).
+
+        An IP address is no name, so that nobody can have pointed it anywhere.
+        """
         try:
-            known = urlsplit("//" + headers.get(b"host", b"").decode("latin-1")).hostname in self._hosts
+            name = urlsplit("//" + headers.get(b"host", b"").decode("latin-1")).hostname or ""
+            known = name in self._hosts or is_address(name)
         except ValueError:
             known = False
         if not known:
@@ -157,9 +160,7 @@ class Guard:
             self._check_origin(headers)
         needed = self._needs(scope["method"], scope["path"])
         if needed not in token.scopes:
-            raise Problem(
-                403, "wrong-scope", f"This needs a token with the scope {needed}; yours has {', '.join(token.scopes)}."
-            )
+            raise lacking(needed, token.scopes)
         return token
 
     async def _known(self, given: str) -> Token | None:

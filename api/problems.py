@@ -87,6 +87,11 @@ class Problem(Exception):
         return Response(body, self.status, headers, MEDIA_TYPE)
 
 
+def lacking(scope: str, scopes: Sequence[str]) -> Problem:
+    """Return the problem of a token that has not the scope that is needed."""
+    return Problem(403, "wrong-scope", f"This needs a token with the scope {scope}; yours has {', '.join(scopes)}.")
+
+
 def problem_of(fault: Exception) -> Problem:
     """Return the problem that an error is to whoever asked."""
     if isinstance(fault, Problem):

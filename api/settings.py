@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 
 from labkit.errors import InvalidArgument
@@ -22,13 +23,14 @@ class Settings:
     services : tuple of str
         Which services it has (`LABKIT_SERVICES`, with commas between; all by default). Health is always among them.
     hosts : tuple of str
-        Names by which it may be asked, beside those of the loopback address (`LABKIT_HOSTS`).
+        Names by which it may be asked, beside "localhost" and any IP address (`LABKIT_HOSTS`).
     origins : tuple of str
         Web origins beside its own whose pages may ask it (`LABKIT_ORIGINS`), such as `https://lab.example`.
     lab_mode : bool
         Whether it may kill actors, for teaching.
     jupyter : str or None
-        Address of the JupyterLab beside it (`LABKIT_JUPYTER_URL`), without its token.
+        Address of the JupyterLab beside it (`LABKIT_JUPYTER_URL`), without its token; a path such as `/jupyter/` where
+        both stand behind one proxy.
     body_bytes, rows : int
         The largest request.
     running : int
@@ -75,8 +77,10 @@ class Settings:
             if origin.count("/") != 2 or not origin.startswith(("http://", "https://"))
         ]
         jupyter = values.get("LABKIT_JUPYTER_URL") or None
-        if jupyter and not jupyter.startswith(("http://", "https://")):
-            faults.append("LABKIT_JUPYTER_URL takes an address such as http://127.0.0.1:8888/")
+        if jupyter and not (jupyter.startswith(("http://", "https://")) or re.fullmatch(r"/([\w.-]+/)*", jupyter)):
+            faults.append(
+                "LABKIT_JUPYTER_URL takes an address such as http://127.0.0.1:8888/, or a path such as /jupyter/"
+            )
         if faults:
             raise InvalidArgument("; ".join(faults) + ".")
         chosen = tuple(name for name in SERVICES if name == "health" or not services or name in services)
@@ -85,9 +89,19 @@ class Settings:
 
 def is_loopback(host: str) -> bool:
     """Tell whether only this machine reaches an address."""
-    if host == "localhost":
-        return True
+    return host == "localhost" or (is_address(host) and ipaddress.ip_address(host).is_loopback)
+
+
+def is_address(host: str) -> bool:
+    """Tell whether a host is an IP address rather than a name.
+
+    Examples
+    --------
+    >>> is_address("10.0.0.7"), is_address("::1"), is_address("10.0.0.7.example")
+    (True, True, False)
+    """
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True

@@ -17,7 +17,7 @@ import labkit
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = {name: (ROOT / "locks" / f"{name}.txt").read_text(encoding="utf-8") for name in ("uv", "lab", "dev")}
+LOCKS = {name: (ROOT / "locks" / f"{name}.txt").read_text(encoding="utf-8") for name in ("uv", "lab", "image", "dev")}
 MODULES = sorted((ROOT / "labkit").rglob("*.py"))
 
 
@@ -71,9 +71,16 @@ def test_every_pin_of_a_lock_has_a_hash_and_no_address(lock: str) -> None:
     assert "://" not in LOCKS[lock]
 
 
-def test_the_developers_lock_holds_the_labs_lock() -> None:
-    developers = pins(LOCKS["dev"])
-    assert {name: developers.get(name) for name in pins(LOCKS["lab"])} == pins(LOCKS["lab"])
+@pytest.mark.parametrize(("larger", "smaller"), [("dev", "image"), ("image", "lab")])
+def test_a_larger_lock_holds_the_smaller_one(larger: str, smaller: str) -> None:
+    pinned = pins(LOCKS[larger])
+    assert {name: pinned.get(name) for name in pins(LOCKS[smaller])} == pins(LOCKS[smaller])
+
+
+def test_the_images_lock_holds_the_drivers_of_databases_and_stores() -> None:
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    for requirement in extras["postgresql"] + extras["s3"]:
+        assert split_requirement(requirement)[0] in pins(LOCKS["image"])
 
 
 def test_build_backend_is_the_one_inside_the_locked_uv() -> None:

@@ -10,12 +10,13 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from api.deps import PROBLEMS, Context, ContextDep
+from api.problems import lacking
 from labkit.errors import LabError, NotEnoughDisk
 from labkit.parallel.cluster import check_answers
 from labkit.parallel.head import find_head
@@ -61,13 +62,21 @@ class Session(BaseModel):
     services: list[str]
     lab_mode: bool = Field(description="Whether actors may be killed.")
     lang: str
-    jupyter: str | None = Field(description="Where JupyterLab is, if beside this server.")
+    jupyter: str | None = Field(
+        description="Where JupyterLab is, if beside this server; a path is one of this server's."
+    )
 
 
 @router.get("/session", responses=PROBLEMS)
-async def read_session(request: Request, context: ContextDep) -> Session:
-    """Say what the token that is sent may do, and which services there are."""
+async def read_session(
+    request: Request,
+    context: ContextDep,
+    scope: Annotated[Literal["read", "predict", "operate"] | None, Query(description="One that it must have.")] = None,
+) -> Session:
+    """Say what the token that is sent may do, and which services there are; a proxy asks here whom to let pass."""
     token, settings = request.state.token, context.settings
+    if scope is not None and scope not in token.scopes:
+        raise lacking(scope, token.scopes)
     return Session(
         name=token.name, scopes=list(token.scopes), expires=token.expires, services=list(settings.services),
         lab_mode=settings.lab_mode, lang=context.lab.settings.lang, jupyter=settings.jupyter,

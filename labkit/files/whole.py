@@ -110,12 +110,12 @@ def clear_errors(place: str | Path, action: str = "written") -> Iterator[None]:
 
 
 def _scratch_name() -> str:
-    return f"{MARK}{os.getpid()}-{secrets.token_hex(4)}.part"
+    return f"{MARK}{os.getpid()}-{secrets.token_hex(4)}@{os.uname().nodename}.part"
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what killed programs left unfinished."""
-    for left in folder.glob(f"{MARK}*.part"):
+    """Remove what killed programs left unfinished: those of this host, which alone knows whether they live."""
+    for left in folder.glob(f"{MARK}*@{os.uname().nodename}.part"):
         pid = left.name.removeprefix(MARK).partition("-")[0]
         if pid.isdigit() and not host.is_alive(int(pid), None):
             if left.is_dir():

@@ -25,6 +25,27 @@ def told(answer: Any) -> tuple[int, str]:
     return answer.status_code, content["code"]
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.1.2.3:8443", "[fd00::7]:8443", "localhost"])
+def test_an_address_is_known_since_no_page_can_have_pointed_it_here(client_with: Clients, host: str) -> None:
+    assert client_with().get("/health", headers={"Host": host}).status_code == 200
+
+
+def test_a_proxy_learns_by_the_session_whom_to_let_pass(client_with: Clients) -> None:
+    asked = "/session?scope=operate"
+    assert client_with("read", "operate").get(asked).status_code == 200
+    assert told(client_with("read", "predict").get(asked)) == (403, "wrong-scope")
+    assert told(client_with().get(asked)) == (401, "no-token")
+    assert told(client_with("read").get("/session?scope=all")) == (422, "invalid-request")
+
+
+def test_jupyterlab_is_an_address_or_a_path_behind_the_same_proxy() -> None:
+    for good in ("http://127.0.0.1:8888/", "/jupyter/", "/"):
+        assert Settings.read({"LABKIT_JUPYTER_URL": good}).jupyter == good
+    for bad in ("//evil.example/", "/jupyter", "jupyter/", "javascript:x"):
+        with pytest.raises(InvalidArgument, match="LABKIT_JUPYTER_URL"):
+            Settings.read({"LABKIT_JUPYTER_URL": bad})
+
+
 def test_only_health_and_the_login_page_are_open(client_with: Clients) -> None:
     client = client_with()
     paths = client.app.openapi()["paths"]  # type: ignore[attr-defined]

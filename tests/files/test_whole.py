@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from labkit.errors import StorageError
-from labkit.files.whole import whole_folder, write_whole
+from labkit.files.whole import MARK, scratch_folder, whole_folder, write_whole
 
 
 def test_text_and_bytes_are_written_and_folders_made(tmp_path):
@@ -79,3 +80,12 @@ def test_what_a_killed_program_left_is_removed_by_the_next_one(tmp_path):
     with whole_folder(tmp_path / "made"), whole_folder(tmp_path / "beside"):  # one that is alive is left alone
         pass
     assert sorted(path.name for path in tmp_path.iterdir()) == ["beside", "made"]
+
+
+def test_what_another_host_writes_in_a_shared_folder_is_left_alone(tmp_path: Path) -> None:
+    theirs, ours = (tmp_path / f"{MARK}{2**22 + 1}-abcd@{host}.part" for host in ("elsewhere", os.uname().nodename))
+    theirs.touch()
+    ours.touch()
+    with scratch_folder(tmp_path):
+        pass
+    assert theirs.exists() and not ours.exists()

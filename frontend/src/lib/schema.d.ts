@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Read Session
-         * @description Say what the token that is sent may do, and which services there are.
+         * @description Say what the token that is sent may do, and which services there are; a proxy asks here whom to let pass.
          */
         get: operations["read_session_session_get"];
         put?: never;
@@ -1448,7 +1448,7 @@ export interface components {
             lang: string;
             /**
              * Jupyter
-             * @description Where JupyterLab is, if beside this server.
+             * @description Where JupyterLab is, if beside this server; a path is one of this server's.
              */
             jupyter: string | null;
         };
@@ -1530,7 +1530,10 @@ export type $defs = Record<string, never>;
 export interface operations {
     read_session_session_get: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description One that it must have. */
+                scope?: ("read" | "predict" | "operate") | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
