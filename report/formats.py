@@ -172,7 +172,9 @@ def _png(folder: Path, name: str) -> bytes:
     from report.build import fonts
 
     source = folder / "picture.typ"
-    source.write_text(f"#set page(width: auto, height: auto, margin: 0pt)\n#image({_string(name)}, width: 16cm)", "utf-8")
+    source.write_text(
+        f"#set page(width: auto, height: auto, margin: 0pt)\n#image({_string(name)}, width: 16cm)", "utf-8"
+    )
     made = typst.compile(
         str(source), root=str(folder), format="png", ppi=_PPI, font_paths=[fonts()], ignore_system_fonts=True
     )
@@ -243,5 +245,7 @@ def _with_part(document: bytes, manifest: str) -> bytes:
     added = f'<Relationship Id="rIdLabkitReport" Type="{kind}" Target="../{DOCX_PART}"/></Relationships>'
     parts["word/_rels/document.xml.rels"] = relations.replace("</Relationships>", added).encode("utf-8")
     packed = base64.b64encode(manifest.encode("utf-8")).decode("ascii")
-    parts[DOCX_PART] = f'<?xml version="1.0" encoding="UTF-8"?><report xmlns="{_DOCX_SPACE}">{escape(packed)}</report>'.encode()
+    parts[DOCX_PART] = (
+        f'<?xml version="1.0" encoding="UTF-8"?><report xmlns="{_DOCX_SPACE}">{escape(packed)}</report>'.encode()
+    )
     return _zipped(parts)

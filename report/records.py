@@ -84,7 +84,10 @@ def names_beside(store: RunStore, run: str) -> list[str]:
     found = store.get(run)
     own = role_of(found.kind, found.results or {}, found.parameters)
     others = collect(store).runs
-    return [found.id, *(records[0]["id"] for role, records in others.items() if role != own and records[0]["id"] != found.id)]
+    return [
+        found.id,
+        *(records[0]["id"] for role, records in others.items() if role != own and records[0]["id"] != found.id),
+    ]
 
 
 def plain(record: Record) -> Record:

@@ -40,7 +40,11 @@ class Tables:
     def ports(self) -> tuple[str, str]:
         """Return the default ports of the parts."""
         rows = [
-            [tr(f"part.{name}", self._lang), self._show(PROJECT, "ports", name, kind="text"), tr(f"port.{name}", self._lang)]
+            [
+                tr(f"part.{name}", self._lang),
+                self._show(PROJECT, "ports", name, kind="text"),
+                tr(f"port.{name}", self._lang),
+            ]
             for name in self._facts["ports"]
         ]
         return self._table(("part", "port", "what"), "lrl", rows), tr("caption.ports", self._lang)
@@ -122,7 +126,9 @@ class Tables:
                 ends = [
                     self._show(run, engine, law.law, how=what, digits=0)
                     if getattr(law, what)(record["fingerprints"][0]["usable_cpus"]) is not None
-                    else tr("law.unseen", self._lang).format(cpus=self._show(run, "fingerprints", 0, "usable_cpus", digits=0))
+                    else tr("law.unseen", self._lang).format(
+                        cpus=self._show(run, "fingerprints", 0, "usable_cpus", digits=0)
+                    )
                     for what in ("knee", "saturation")
                 ]
                 rows.append([name, parameters, self._show(*at, "residual", digits=3), *ends])
@@ -216,7 +222,8 @@ class Tables:
         assert record is not None
         run, weights = record["id"], record["results"]["weights"]
         done = sorted(
-            {e["task"]: e["received_s"] for e in record["events"] if e["error"] is None}.items(), key=lambda each: each[1]
+            {e["task"]: e["received_s"] for e in record["events"] if e["error"] is None}.items(),
+            key=lambda each: each[1],
         )
         rows = []
         for task, _ in done:
@@ -354,7 +361,9 @@ def command_of(record: Record) -> str:
     'labkit train --days 12 --engine ray --workers 2 --by model'
     """
     asked = {**record["parameters"], **(record.get("results") or {}).get("parameters", {})}
-    words = {"training": ["labkit", "train"], "serving": ["make", "bench-serving"]}.get(record["kind"], ["labkit", "bench"])
+    words = {"training": ["labkit", "train"], "serving": ["make", "bench-serving"]}.get(
+        record["kind"], ["labkit", "bench"]
+    )
     if record["kind"] == "serving":
         return " ".join(words)
     if record["kind"] == "notebook":

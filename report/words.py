@@ -116,11 +116,15 @@ def faults(text: str) -> list[tuple[int, str]]:
         if "<!--" in bare:
             found.append((place, "the comment that begins here (<!--) never ends. Close it with -->."))
         if re.search(r"!\[[^\]]*\]\s*[(\[]", bare):
-            found.append((place, "a picture: a report takes text alone, and draws its own figures. Describe it instead."))
+            found.append(
+                (place, "a picture: a report takes text alone, and draws its own figures. Describe it instead.")
+            )
         if scheme := re.search(r"\]\(\s*<?\s*(?!https?:|mailto:|#)([a-z][\w+.-]*):", bare, re.IGNORECASE):
             found.append((place, f"a link of the kind {scheme[1]}: takes https:, http: or mailto: alone."))
     if fence is not None:
-        found.append((fence[0], f"the code that begins here ({fence[1]}) never ends. Close it with a line of {fence[1]} alone."))
+        found.append(
+            (fence[0], f"the code that begins here ({fence[1]}) never ends. Close it with a line of {fence[1]} alone.")
+        )
     return sorted(found)
 
 

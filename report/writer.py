@@ -236,7 +236,9 @@ class Writer:
             found = _references()[key]
             address = f"https://doi.org/{found['doi']}" if "doi" in found else found["url"]
             shown = f"doi:{found['doi']}" if "doi" in found else found["url"].split("/")[2]
-            lines.append(f"::: {{#ref-{key} .reference}}\n[\\[{place}\\]]{{.k}} {found['text']} [{shown}]({address})\n:::\n")
+            lines.append(
+                f"::: {{#ref-{key} .reference}}\n[\\[{place}\\]]{{.k}} {found['text']} [{shown}]({address})\n:::\n"
+            )
         return "\n".join(lines)
 
     # Tables and figures.
@@ -256,7 +258,9 @@ class Writer:
 
     def _captioned(self, name: str, body: str, caption: str) -> str:
         place = self._number("tab", name)
-        return f"::: {{#tab-{name} .tabular}}\n{body}\n\n: [{tr('table', self.lang)}\u00a0{place}.]{{.k}} {caption}\n:::\n"
+        return (
+            f"::: {{#tab-{name} .tabular}}\n{body}\n\n: [{tr('table', self.lang)}\u00a0{place}.]{{.k}} {caption}\n:::\n"
+        )
 
     def _number(self, kind: str, name: str) -> int:
         self._counts[kind] += 1
@@ -339,7 +343,9 @@ class Writer:
 
     def _broken(self, record: Record) -> Late:
         def told() -> str:
-            error = self.ledger.show(record["id"], "error", kind="text") if record["error"] else tr("no_reason", self.lang)
+            error = (
+                self.ledger.show(record["id"], "error", kind="text") if record["error"] else tr("no_reason", self.lang)
+            )
             known = texts()["kind"]
             kind = known[record["kind"]][self.lang] if record["kind"] in known else escaped(record["kind"])
             status = tr(f"status.{record['status']}", self.lang)
