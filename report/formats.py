@@ -98,8 +98,8 @@ def to_pdf(report: Report) -> bytes:
         (folder / "report.typ").write_text(text, "utf-8")
         try:
             content = typst.compile(
-                str(folder / "report.typ"), root=str(folder), format="pdf", pdf_standards=["ua-1"], font_paths=[fonts()],
-                ignore_system_fonts=True, timestamp=report.epoch,
+                str(folder / "report.typ"), root=str(folder), format="pdf", pdf_standards=["ua-1"],
+                font_paths=[fonts()], ignore_system_fonts=True, timestamp=report.epoch,
             )  # fmt: skip
         except typst.TypstError as fault:
             raise TaskFailed(f"The PDF cannot be set: {fault}") from fault
@@ -156,7 +156,7 @@ def _breakable(text: str) -> str:
 
 
 def _string(text: str) -> str:
-    """Return a text as Typst writes a string.
+    r"""Return a text as Typst writes a string.
 
     Examples
     --------

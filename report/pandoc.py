@@ -77,9 +77,9 @@ def changed(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 _KEPT = {
-    "Para", "Plain", "Str", "Space", "SoftBreak", "LineBreak", "Emph", "Strong", "Strikeout", "Superscript", "Subscript",
-    "SmallCaps", "Quoted", "Code", "CodeBlock", "BlockQuote", "BulletList", "OrderedList", "DefinitionList", "Header",
-    "HorizontalRule", "Table", "Link", "Math", "Note", "LineBlock", "Underline",
+    "Para", "Plain", "Str", "Space", "SoftBreak", "LineBreak", "Emph", "Strong", "Strikeout", "Superscript",
+    "Subscript", "SmallCaps", "Quoted", "Code", "CodeBlock", "BlockQuote", "BulletList", "OrderedList",
+    "DefinitionList", "Header", "HorizontalRule", "Table", "Link", "Math", "Note", "LineBlock", "Underline",
 }  # fmt: skip
 _HEADINGS_FROM = 2
 
@@ -175,12 +175,12 @@ def flat(inlines: Any) -> str:
     if not isinstance(inlines, dict):
         return ""
     kind, content = inlines.get("t"), inlines.get("c")
-    if kind in ("Str",):
+    if kind == "Str":
         return str(content)
     if kind in ("Space", "SoftBreak", "LineBreak"):
         return " "
     if kind in ("Code", "Math"):
-        return str(content[1])
+        return str((content or ["", ""])[1])
     return flat(content)
 
 
@@ -193,7 +193,8 @@ def for_typst(tree: Tree) -> Tree:
             return _span(element)
         if kind == "Image":
             given = dict(content[0][2])
-            call = f"#image({_quoted(content[2][0])}, width: {given.get('width', '100%')}, alt: {_quoted(given.get('alt') or flat(content[1]))})"
+            width, alt = given.get("width", "100%"), given.get("alt") or flat(content[1])
+            call = f"#image({_quoted(content[2][0])}, width: {width}, alt: {_quoted(alt)})"
             return {"t": "RawInline", "c": ["typst", call]}
         if kind == "Math":
             formula = _formula(content[0]["t"], content[1])

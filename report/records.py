@@ -116,6 +116,6 @@ def check(record: Record, role: str) -> None:
             _ = results["scores"]["roc_auc"], results["weights"]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as fault:
         raise InvalidData(
-            f"The record of run {record['id']} cannot be read: {type(fault).__name__}: {fault}. A newer labkit wrote it,"
-            " or it was changed by hand: bring this clone up to date, or choose other runs by --runs."
+            f"The record of run {record['id']} cannot be read: {type(fault).__name__}: {fault}. A newer labkit wrote"
+            " it, or it was changed by hand: bring this clone up to date, or choose other runs by --runs."
         ) from fault

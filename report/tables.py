@@ -106,9 +106,10 @@ class Tables:
                 self._show(run, "fingerprints", n, "digest", kind="text", code=True)
                 for n in range(len(record["fingerprints"]))
             ),
-            rows=self._show(run, "results", "n_rows", digits=0), rounds=self._show(run, "parameters", "rounds", digits=0),
+            rows=self._show(run, "results", "n_rows", digits=0),
+            rounds=self._show(run, "parameters", "rounds", digits=0),
         )  # fmt: skip
-        return self._table(head, "rrrrrrllr"[:8] + "l", rows), caption
+        return self._table(head, "rrrrrrlll", rows), caption
 
     def laws(self) -> tuple[str, str]:
         """Return the fitted laws of the main run, or what each would need."""
@@ -119,9 +120,9 @@ class Tables:
             name = t(f"law.{law.law}", self._lang)
             if isinstance(law, LawFit):
                 parameters = "; ".join(
-                    f"{symbol} = {self._show(*at, 'parameters', key, digits=4)} ± {self._show(*at, 'std_errors', key, digits=4)}"
+                    f"{_SYMBOLS.get(key, key)} = "
+                    + " ± ".join(self._show(*at, of, key, digits=4) for of in ("parameters", "std_errors"))
                     for key in law.parameters
-                    for symbol in [_SYMBOLS.get(key, key)]
                 )
                 ends = [
                     self._show(run, engine, law.law, how=what, digits=0)
@@ -185,7 +186,7 @@ class Tables:
             at = (record["id"], "results", "diagnoses", engine, place, "figures")
             rows.append([
                 self._show(*at, "n_workers", digits=0), self._show(*at, "makespan_s"),
-                *(self._show(*at, f"{name}_fraction", kind="percent", digits=1) for name in ("load", "steal", "iowait")),
+                *(self._show(*at, f"{of}_fraction", kind="percent", digits=1) for of in ("load", "steal", "iowait")),
                 *(self._show(*at, f"{name}_bytes", kind="bytes", digits=1) for name in ("network", "file")),
                 self._show(*at, "n_preempted", digits=0),
             ])  # fmt: skip
@@ -272,7 +273,8 @@ class Tables:
         for record in self._evidence.all():
             run = record["id"]
             told = "; ".join(
-                f"{escaped(name)} = {self._show(run, 'parameters', name, kind='list' if isinstance(value, list) else 'text')}"
+                f"{escaped(name)} = "
+                + self._show(run, "parameters", name, kind="list" if isinstance(value, list) else "text")
                 for name, value in record["parameters"].items()
                 if value is not None
             )

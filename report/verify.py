@@ -22,7 +22,6 @@ from report.ledger import Entry, entry_of
 from report.records import collect
 
 _MOST_BYTES = 100_000_000
-_TOLD = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,7 +201,8 @@ def _letters(store: RunStore, manifest: dict[str, Any], content: bytes, format_:
     ]
     if not told:
         return ["The file differs from what its records give, though not in its text: in its pictures or its manifest."]
-    return [f"The text differs from what the records give ({'is' if line[0] == '+' else 'should be'}): {line[1:161]}" for line in told]  # fmt: skip
+    begin = "The text differs from what the records give"
+    return [f"{begin} ({'is' if line[0] == '+' else 'should be'}): {line[1:161]}" for line in told]
 
 
 def _lines(content: bytes, format_: str) -> list[str]:

@@ -16,7 +16,8 @@ _MOST_BYTES = 200_000
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _HINTS = {
-    "es": "<!-- Tus propias palabras para «{name}», en Markdown, debajo de esta línea. Ninguna reconstrucción las cambia. -->\n",
+    "es": "<!-- Tus propias palabras para «{name}», en Markdown, debajo de esta línea; ninguna reconstrucción las"
+    " cambia. -->\n",
     "en": "<!-- Your own words for “{name}”, in Markdown, below this line. No rebuild changes them. -->\n",
 }
 
@@ -92,7 +93,7 @@ def checked(path: Path) -> str:
 
 
 def faults(text: str) -> list[tuple[int, str]]:
-    """Return what is wrong with a section, each fault with its line, the first one first.
+    r"""Return what is wrong with a section, each fault with its line, the first one first.
 
     Examples
     --------

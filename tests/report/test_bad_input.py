@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from labkit.errors import InvalidArgument, InvalidData, OldLayout, StorageError, UnknownName
+from labkit.files.folder import LabFolder
 from labkit.store.runs import RunStore
 from report.build import FORMATS, compose, to_bytes, write_report
 from tests.cli.conftest import shell_at
@@ -18,7 +19,8 @@ from tests.report.pages import read_html, text_of_docx, text_of_html, text_of_pd
 HOSTILE = [
     "<script>alert(1)</script><img src=x onerror=alert(2)>", '#panic("typst") $x$ *a* _b_ \\ @x <label> "q" \\"',
     "{{ 7*7 }} {% raw %} {# c #} <# d #>", "**bold** `code` [a](javascript:x) ![i](y) | a | b | ::: {.own} # h\n\n## h",
-    "😀🏳️‍🌈👩‍🔬 日本 \u202eright\u202c \x00\x07", "x" * 500, "x y " * 125, "\ue000tab-speedup\ue001 ~a~ ^b^ ==c== --- ...",
+    "😀🏳️‍🌈👩‍🔬 日本 \u202eright\u202c \x00\x07", "x" * 500, "x y " * 125,
+    "\ue000tab-speedup\ue001 ~a~ ^b^ ==c== --- ...",
 ]  # fmt: skip
 
 
@@ -33,8 +35,10 @@ def test_without_runs_all_is_said_to_be_not_measured(tmp_path: Path) -> None:
 
 
 def test_a_run_that_failed_half_way_gives_its_reason_and_no_figure(tmp_path: Path) -> None:
-    failed = changed(RECORDS[0], id="20261129-000000-dead", status="failed", results={}, events=[], created="2026-11-29T00:00:00+00:00",
-                     error="Ray ended: <b>#panic</b> {{x}}")  # fmt: skip
+    failed = changed(
+        RECORDS[0], id="20261129-000000-dead", status="failed", results={}, events=[],
+        created="2026-11-29T00:00:00+00:00", error="Ray ended: <b>#panic</b> {{x}}",
+    )  # fmt: skip
     store = store_of(tmp_path, [*RECORDS, failed])
     for names in (None, [failed["id"]], [BENCHMARK, failed["id"]]):
         report = compose(store, lang="es", names=names)
@@ -130,6 +134,20 @@ def test_a_database_of_a_newer_labkit_is_told(tmp_path: Path) -> None:
         RunStore(f"sqlite:///{tmp_path}/lab.db", str(tmp_path / "runs"))
 
 
+def test_a_load_test_of_the_services_is_shown_as_it_was_kept(tmp_path: Path) -> None:
+    from labkit.lab import Lab, Settings
+    from tests.benchmarks.serving import CONNECTIONS, keep
+
+    lab = Lab(Settings(tmp_path / "lab"))
+    lab.__dict__["models"] = type("Models", (), {"get": lambda self: type("Model", (), {"id": "m-1"})})()
+    run = keep(lab, 3, {
+        "echo": {"requests_per_s": 9000.4, "p99_ms": 2.25, "of_echo": 1.0},
+        "labkit": {"requests_per_s": 4321.0, "p99_ms": 5.04, "of_echo": 0.48},
+    })  # fmt: skip
+    text = re.sub(r"\s+", " ", text_of_html(to_bytes(compose(lab.runs, lang="en"), "html")))
+    assert run in text and "4321" in text and "5.0" in text and "48%" in text and str(CONNECTIONS) in text
+
+
 def test_a_record_without_diagnoses_says_so(tmp_path: Path) -> None:
     older = changed(RECORDS[0], events=[])
     older["results"].pop("diagnoses")
@@ -139,7 +157,7 @@ def test_a_record_without_diagnoses_says_so(tmp_path: Path) -> None:
 
 def test_the_command_writes_and_verifies_and_tells_of_a_tampered_report(tmp_path: Path) -> None:
     labkit = shell_at(tmp_path / "mi año" / "lab")
-    labkit.home.mkdir(parents=True)
+    LabFolder(labkit.home).ensure()
     store_of(labkit.home, RECORDS)
     said = labkit.run("report", "build", "--lang", "en", "--format", "html", "--output", str(tmp_path / "out"))
     page = tmp_path / "out" / "technical-report.html"

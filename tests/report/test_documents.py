@@ -25,10 +25,10 @@ from tests.report.pages import read_html, text_of_docx, text_of_html, text_of_pd
 
 Content = Callable[[str, str], bytes]
 OUTLINE = {
-    "es": ["Introducción", "Arquitectura", "Paralelización con Ray", "Microservicios", "Despliegue en EC2", "Mediciones",
-           "Monitorización", "Conclusiones", "Referencias", "Apéndice"],
-    "en": ["Introduction", "Architecture", "Parallelisation with Ray", "Microservices", "Deployment on EC2", "Benchmarks",
-           "Monitoring", "Conclusions", "References", "Appendix"],
+    "es": ["Introducción", "Arquitectura", "Paralelización con Ray", "Microservicios", "Despliegue en EC2",
+           "Mediciones", "Monitorización", "Conclusiones", "Referencias", "Apéndice"],
+    "en": ["Introduction", "Architecture", "Parallelisation with Ray", "Microservices", "Deployment on EC2",
+           "Benchmarks", "Monitoring", "Conclusions", "References", "Appendix"],
 }  # fmt: skip
 
 

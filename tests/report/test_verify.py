@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import io
 import json
@@ -18,6 +19,7 @@ from report.verify import manifest_of, verify
 from tests.report.conftest import BENCHMARK, RECORDS, store_of
 
 Content = Callable[[str, str], bytes]
+MANIFEST = b'<!DOCTYPE html><script type="application/json" id="labkit-report">%s</script>'
 
 
 @pytest.mark.parametrize(("lang", "format_"), [("es", "pdf"), ("es", "html"), ("en", "docx")])
@@ -97,9 +99,9 @@ def test_a_word_document_that_was_changed_is_told(store: RunStore, content: Cont
     [
         (b"", "no report"), (b"%PDF-1.7 nothing", "no manifest"), (b"PK\x03\x04 nothing", "no manifest"),
         (b"<!DOCTYPE html><p>x", "no manifest"), (b"hello", "no report"),
-        (b'<!DOCTYPE html><script type="application/json" id="labkit-report">{"labkit-report": 99}</script>', "schema 99"),
-        (b'<!DOCTYPE html><script type="application/json" id="labkit-report">{"labkit-report": 1}</script>', "lacks lang"),
-        (b'<!DOCTYPE html><script type="application/json" id="labkit-report">[1]</script>', "no manifest"),
+        (MANIFEST % b'{"labkit-report": 99}', "schema 99"),
+        (MANIFEST % b'{"labkit-report": 1}', "lacks lang"),
+        (MANIFEST % b"[1]", "no manifest"),
     ],
 )  # fmt: skip
 def test_what_is_no_report_is_told(store: RunStore, tmp_path: Path, content_: bytes, reason: str) -> None:
@@ -112,10 +114,8 @@ def test_a_pdf_that_was_cut_short_and_a_file_that_is_not_there_are_told(
     store: RunStore, content: Content, tmp_path: Path
 ) -> None:
     (tmp_path / "x.pdf").write_bytes(content("es", "pdf")[:-2000])
-    try:
+    with contextlib.suppress(InvalidData):
         assert verify(store, tmp_path / "x.pdf").faults
-    except InvalidData:
-        pass
     with pytest.raises(StorageError, match="cannot be read"):
         verify(store, tmp_path / "none.pdf")
 
