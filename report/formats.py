@@ -161,7 +161,7 @@ def _string(text: str) -> str:
     Examples
     --------
     >>> print(_string('a "b" #c'))
-    "a \\"b\\" #c"
+    "a \"b\" #c"
     """
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
 

@@ -121,7 +121,7 @@ def written(value: Any, lang: str, kind: str, digits: int) -> str:
     Examples
     --------
     >>> written(1.756, "es", "number", 2), written(0.5, "es", "percent", 0), written(None, "en", "number", 2)
-    ('1,76', '50\\xa0%', 'not measured')
+    ('1,76', '50\xa0%', 'not measured')
     >>> written("2026-11-28T13:40:49.123+00:00", "es", "date", 0)
     '28 de noviembre de 2026'
     """
@@ -153,7 +153,7 @@ def escaped(text: str) -> str:
     Examples
     --------
     >>> escaped("<b> *a* | {{x}}")
-    '\\\\<b\\\\> \\\\*a\\\\* \\\\| \\\\{\\\\{x\\\\}\\\\}'
+    '\\<b\\> \\*a\\* \\| \\{\\{x\\}\\}'
     """
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", breakable(text))
 
@@ -163,7 +163,7 @@ def breakable(text: str) -> str:
 
     Examples
     --------
-    >>> breakable("a\\nb\\x07"), breakable("x" * 60).count("\\u200b")
+    >>> breakable("a\nb\x07"), breakable("x" * 60).count("\u200b")
     ('a b', 2)
     """
     spaced = "".join(" " if c in "\n\r\t" else c for c in str(text))

@@ -97,7 +97,7 @@ def faults(text: str) -> list[tuple[int, str]]:
 
     Examples
     --------
-    >>> faults("Text.\\n\\n```python\\nx = 1\\n")
+    >>> faults("Text.\n\n```python\nx = 1\n")
     [(3, 'the code that begins here (```) never ends. Close it with a line of ``` alone.')]
     """
     found: list[tuple[int, str]] = []
