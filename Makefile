@@ -20,8 +20,8 @@ lab: install ## set everything up, open JupyterLab, measure the first speedup ta
 	@$(PYTHON) setup/frontend.py build || { [ $$? -ne 130 ] && echo "labkit: going on without the dashboard"; }
 	@exec .venv/bin/labkit lab
 
-bench: install ## measure the full speedup table and print it
-	@exec .venv/bin/labkit bench $(BENCH)
+bench: install ## measure the full speedup table, print it and write the technical report
+	@.venv/bin/labkit bench $(BENCH) && exec .venv/bin/labkit report build
 
 test: check test-frontend test-python ## set everything up, then all checks and tests
 

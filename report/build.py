@@ -84,13 +84,14 @@ def compose(
     given = {"author": author, "course": course, "institution": institution}
     if odd := [name for name, value in given.items() if len(value) > _NAME_MOST]:
         raise InvalidArgument(f"{', '.join(odd)}: at most {_NAME_MOST} characters.")
-    inputs = {**given, "words": dict(words or {})}
-    check_names(inputs["words"])
+    own = dict(words or {})
+    inputs: dict[str, Any] = {**given, "words": own}
+    check_names(own)
     evidence = collect(store, list(names) if names is not None else None)
     # In one order, whether they were read from files or from a manifest.
     facts = json.loads(json.dumps(read_facts() if facts is None else facts, sort_keys=True))
     writer = Writer(evidence, facts, inputs, lang)
-    tree = pandoc.spliced(pandoc.read(writer.markdown()), inputs["words"])
+    tree = pandoc.spliced(pandoc.read(writer.markdown()), own)
     date = max((record["created"] for record in evidence.all()), default=None)
     shown = tr("measured_on", lang, date=written(date, lang, "date", 0)) if date else tr("undated", lang)
     metadata = {

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import io
-from collections.abc import Sequence
+import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from labkit.classroom.plots import plot_speedup
@@ -22,6 +25,26 @@ _PARTS = {
 _BLUE, _GREY = "#0072B2", "#767676"
 
 
+def kept(draw: Callable[..., str]) -> Callable[..., str]:
+    """Let a chart be drawn once for the same record: three formats of a report show the same pictures."""
+
+    @functools.wraps(draw)
+    def drawn(record: dict[str, Any], *rest: Any) -> str:
+        key = (draw.__name__, hashlib.sha256(json.dumps(record, sort_keys=True).encode()).digest(), *rest)
+        if key not in _DRAWN:
+            while len(_DRAWN) >= _MOST_DRAWN:
+                _DRAWN.pop(next(iter(_DRAWN)), None)
+            _DRAWN[key] = draw(record, *rest)
+        return _DRAWN[key]
+
+    return drawn
+
+
+_DRAWN: dict[tuple[Any, ...], str] = {}
+_MOST_DRAWN = 32
+
+
+@kept
 def speedup(record: dict[str, Any], engine: str, lang: str) -> str:
     """Draw speedup and efficiency with their spreads, the hardware's limit and the fitted laws."""
     machine = record["fingerprints"][0]
@@ -29,6 +52,7 @@ def speedup(record: dict[str, Any], engine: str, lang: str) -> str:
     return _svg(plot_speedup(rows_of(record["results"], engine), laws_of(record["results"], engine), lang, label))
 
 
+@kept
 def worker_time(record: dict[str, Any], engine: str, lang: str) -> str:
     """Draw where the workers' time went, a bar for each number of workers."""
     found = diagnoses_of(record["results"], engine)
@@ -50,6 +74,7 @@ def worker_time(record: dict[str, Any], engine: str, lang: str) -> str:
     return _svg(figure)
 
 
+@kept
 def training(record: dict[str, Any], lang: str, labels: tuple[str, str]) -> str:
     """Draw how many fits were done when."""
     begun = min(event["submitted_s"] for event in record["events"])
@@ -66,6 +91,7 @@ def training(record: dict[str, Any], lang: str, labels: tuple[str, str]) -> str:
     return _svg(figure)
 
 
+@kept
 def gantt(record: dict[str, Any], lang: str, label: str) -> str:
     """Draw who did what when: a row for each worker, a bar for each task."""
     events = [event for event in record["events"] if event["error"] is None]
@@ -99,9 +125,3 @@ def _svg(figure: Figure) -> str:
     with matplotlib.rc_context({"svg.hashsalt": "labkit", "svg.fonttype": "path"}):
         figure.savefig(content, format="svg", metadata={"Date": None, "Creator": None})
     return content.getvalue()
-
-
-def have_diagnoses(record: dict[str, Any], engine: str) -> bool:
-    """Tell whether a record holds where its workers' time went."""
-    found: Sequence[Any] = diagnoses_of(record["results"], engine)
-    return bool(found)

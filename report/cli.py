@@ -22,7 +22,9 @@ def build(
         str | None, typer.Option(help="Runs, with commas between [the newest finished one of each kind].")
     ] = None,
     lang: Annotated[str, typer.Option(help="Language: es or en.")] = "es",
-    format_: Annotated[str, typer.Option("--format", help="Of pdf, html and docx, with commas between.")] = "pdf,html,docx",
+    format_: Annotated[
+        str, typer.Option("--format", help="Of pdf, html and docx, with commas between.")
+    ] = "pdf,html,docx",
     output: Annotated[Path | None, typer.Option(help="Folder to write to [report/ in the lab's folder].")] = None,
     sections: Annotated[
         Path | None, typer.Option(help="Folder of your own words, a Markdown file a section [report/sections/ there].")
@@ -53,11 +55,11 @@ def build(
     names = [name.strip() for name in runs.split(",") if name.strip()] if runs is not None else None
     if names == []:
         raise InvalidArgument("--runs names no run: give ids with commas between, or leave it out.")
-    made = compose(
-        lab.runs, names=names, lang=lang, author=author, course=course, institution=institution, words=words
-    )
+    made = compose(lab.runs, names=names, lang=lang, author=author, course=course, institution=institution, words=words)
     if not made.manifest["runs"]:
-        console.print("No run to report on yet; the report says what to measure, and by which command.", highlight=False)
+        console.print(
+            "No run to report on yet; the report says what to measure, and by which command.", highlight=False
+        )
     paths = write_report(made, output or place, dict.fromkeys(chosen))
     console.print(f"Report: {' '.join(str(path) for path in paths)}", highlight=False, markup=False, soft_wrap=True)
 

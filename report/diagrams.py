@@ -8,7 +8,10 @@ from xml.sax.saxutils import escape
 
 _FONT = "DejaVu Sans, Verdana, sans-serif"
 _INK, _LINE = "#1F2933", "#52606D"
-_FILLS = {"front": "#E3F0FA", "service": "#FFFFFF", "ray": "#E6F4EA", "store": "#FFF4DD", "person": "#F2F2F2", "frame": "#FAFBFC"}  # fmt: skip
+_FILLS = {
+    "front": "#E3F0FA", "service": "#FFFFFF", "ray": "#E6F4EA", "store": "#FFF4DD", "person": "#F2F2F2",
+    "frame": "#FAFBFC",
+}  # fmt: skip
 _WIDTH = 760
 
 
@@ -117,8 +120,8 @@ def _svg(height: float, parts: Sequence[str], title: str) -> str:
     head = '<marker id="a" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
     head += f'<path d="M0 0 8 4 0 8z" fill="{_LINE}"/></marker>'
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:g}" width="{_WIDTH}" height="{height:g}"'
-        f' role="img"><title>{escape(title)}</title><defs>{head}</defs>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:g}" width="{_WIDTH}"'
+        f' height="{height:g}" role="img"><title>{escape(title)}</title><defs>{head}</defs>'
         f'<rect width="{_WIDTH}" height="{height:g}" fill="#FFFFFF"/>{"".join(parts)}</svg>'
     )
 
@@ -127,7 +130,7 @@ def _box(x: float, y: float, width: float, height: float, fill: str, lines: Sequ
     shown = [line for line in lines if line]
     top = y + height / 2 - (len(shown) - 1) * (size + 3) / 2 + size * 0.36
     texts = "".join(
-        _text(x + width / 2, top + place * (size + 3), line, size=_fitting(line, width, size if not place else size - 1),
+        _text(x + width / 2, top + place * (size + 3), line, size=_fitting(line, width, size - bool(place)),
               anchor="middle", bold=not place)
         for place, line in enumerate(shown)
     )  # fmt: skip

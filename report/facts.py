@@ -151,7 +151,6 @@ def _is_of_project(path: Path) -> bool:
 
 def _commands(folder: Path) -> list[str]:
     """Return the commands that `ec2/` adds to `labkit`."""
-    found: list[str] = []
-    for path in sorted(folder.glob("*.py")):
-        found += re.findall(r"^@\w+\.command\((?:\"([\w-]+)\")?\)\s*\ndef (\w+)", _text(path), re.MULTILINE)  # type: ignore[arg-type]
-    return [(name or function).rstrip("_").replace("_", "-") for name, function in found]  # type: ignore[misc]
+    command = re.compile(r"^@\w+\.command\((?:\"([\w-]+)\")?\)\s*\ndef (\w+)", re.MULTILINE)
+    texts = [_text(path) for path in sorted(folder.glob("*.py"))]
+    return [(each[1] or each[2].rstrip("_")).replace("_", "-") for text in texts for each in command.finditer(text)]

@@ -98,8 +98,8 @@ def to_pdf(report: Report) -> bytes:
         (folder / "report.typ").write_text(text, "utf-8")
         try:
             content = typst.compile(
-                str(folder / "report.typ"), root=str(folder), format="pdf", pdf_standards=["ua-1"], font_paths=[fonts()],
-                ignore_system_fonts=True, timestamp=report.epoch,
+                str(folder / "report.typ"), root=str(folder), format="pdf", pdf_standards=["ua-1"],
+                font_paths=[fonts()], ignore_system_fonts=True, timestamp=report.epoch,
             )  # fmt: skip
         except typst.TypstError as fault:
             raise TaskFailed(f"The PDF cannot be set: {fault}") from fault
@@ -156,12 +156,12 @@ def _breakable(text: str) -> str:
 
 
 def _string(text: str) -> str:
-    """Return a text as Typst writes a string.
+    r"""Return a text as Typst writes a string.
 
     Examples
     --------
     >>> print(_string('a "b" #c'))
-    "a \\"b\\" #c"
+    "a \"b\" #c"
     """
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ") + '"'
 
@@ -172,7 +172,9 @@ def _png(folder: Path, name: str) -> bytes:
     from report.build import fonts
 
     source = folder / "picture.typ"
-    source.write_text(f"#set page(width: auto, height: auto, margin: 0pt)\n#image({_string(name)}, width: 16cm)", "utf-8")
+    source.write_text(
+        f"#set page(width: auto, height: auto, margin: 0pt)\n#image({_string(name)}, width: 16cm)", "utf-8"
+    )
     made = typst.compile(
         str(source), root=str(folder), format="png", ppi=_PPI, font_paths=[fonts()], ignore_system_fonts=True
     )
@@ -243,5 +245,7 @@ def _with_part(document: bytes, manifest: str) -> bytes:
     added = f'<Relationship Id="rIdLabkitReport" Type="{kind}" Target="../{DOCX_PART}"/></Relationships>'
     parts["word/_rels/document.xml.rels"] = relations.replace("</Relationships>", added).encode("utf-8")
     packed = base64.b64encode(manifest.encode("utf-8")).decode("ascii")
-    parts[DOCX_PART] = f'<?xml version="1.0" encoding="UTF-8"?><report xmlns="{_DOCX_SPACE}">{escape(packed)}</report>'.encode()
+    parts[DOCX_PART] = (
+        f'<?xml version="1.0" encoding="UTF-8"?><report xmlns="{_DOCX_SPACE}">{escape(packed)}</report>'.encode()
+    )
     return _zipped(parts)

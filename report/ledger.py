@@ -116,12 +116,12 @@ def computed(sources: Mapping[str, Any], source: str, how: str, of: list[str | i
 
 
 def written(value: Any, lang: str, kind: str, digits: int) -> str:
-    """Return a value as a language writes it; what was not measured says so.
+    r"""Return a value as a language writes it; what was not measured says so.
 
     Examples
     --------
     >>> written(1.756, "es", "number", 2), written(0.5, "es", "percent", 0), written(None, "en", "number", 2)
-    ('1,76', '50\\xa0%', 'not measured')
+    ('1,76', '50\xa0%', 'not measured')
     >>> written("2026-11-28T13:40:49.123+00:00", "es", "date", 0)
     '28 de noviembre de 2026'
     """
@@ -146,24 +146,24 @@ def written(value: Any, lang: str, kind: str, digits: int) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return any text so that Markdown shows it as it is, on one line.
+    r"""Return any text so that Markdown shows it as it is, on one line.
 
     Control characters and marks that turn the direction of writing are left out; words longer than a line may break.
 
     Examples
     --------
     >>> escaped("<b> *a* | {{x}}")
-    '\\\\<b\\\\> \\\\*a\\\\* \\\\| \\\\{\\\\{x\\\\}\\\\}'
+    '\\<b\\> \\*a\\* \\| \\{\\{x\\}\\}'
     """
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", breakable(text))
 
 
 def breakable(text: str) -> str:
-    """Return a text on one line, without control characters, whose words may break where they are longer than a line.
+    r"""Return a text on one line, without control characters, whose words may break where they are longer than a line.
 
     Examples
     --------
-    >>> breakable("a\\nb\\x07"), breakable("x" * 60).count("\\u200b")
+    >>> breakable("a\nb\x07"), breakable("x" * 60).count("\u200b")
     ('a b', 2)
     """
     spaced = "".join(" " if c in "\n\r\t" else c for c in str(text))
@@ -254,7 +254,9 @@ _COMPUTED: dict[str, Callable[..., Any]] = {
     "best_speedup": lambda record, engine: _best(record, engine).speedup,
     "best_workers": lambda record, engine: _best(record, engine).n_workers,
     "linear_to": lambda record, engine: last_linear(rows_of(record["results"], engine)),
-    "overhead_share": lambda record, engine, place: overhead_share(record["results"]["diagnoses"][engine][place]["shares"]),
+    "overhead_share": lambda record, engine, place: overhead_share(
+        record["results"]["diagnoses"][engine][place]["shares"]
+    ),
     "n_done": lambda record: len(_done(record)),
     "n_failed": lambda record: len(record["events"]) - len(_done(record)),
     "n_event_workers": lambda record: len({event["worker"] for event in _done(record)}),
@@ -264,7 +266,9 @@ _COMPUTED: dict[str, Callable[..., Any]] = {
     "command": _command,
     "task_s": lambda record: statistics.median(event["finished_s"] - event["started_s"] for event in _done(record)),
     "fit": _fit_times,
-    "worst": lambda record, name: max(timing.get(name, 0.0) for timing in record["results"]["timings"] if timing["round"]),
+    "worst": lambda record, name: max(
+        timing.get(name, 0.0) for timing in record["results"]["timings"] if timing["round"]
+    ),
     "n_passes": lambda record: sum(1 for timing in record["results"]["timings"] if timing["round"]),
     "round_s": lambda record, subject, end: {"low": min, "high": max}[str(end)](
         timing["seconds"] for timing in record["results"]["timings"] if timing["subject"] == subject and timing["round"]

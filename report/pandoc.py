@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -76,15 +77,18 @@ def changed(value: Any, change: Callable[[Any], Any]) -> Any:
 
 
 _KEPT = {
-    "Para", "Plain", "Str", "Space", "SoftBreak", "LineBreak", "Emph", "Strong", "Strikeout", "Superscript", "Subscript",
-    "SmallCaps", "Quoted", "Code", "CodeBlock", "BlockQuote", "BulletList", "OrderedList", "DefinitionList", "Header",
-    "HorizontalRule", "Table", "Link", "Math", "Note", "LineBlock", "Underline",
+    "Para", "Plain", "Str", "Space", "SoftBreak", "LineBreak", "Emph", "Strong", "Strikeout", "Superscript",
+    "Subscript", "SmallCaps", "Quoted", "Code", "CodeBlock", "BlockQuote", "BulletList", "OrderedList",
+    "DefinitionList", "Header", "HorizontalRule", "Table", "Link", "Math", "Note", "LineBlock", "Underline",
 }  # fmt: skip
 _HEADINGS_FROM = 2
 
 
 def own_blocks(markdown: str) -> list[Any]:
-    """Return the author's words as blocks: no raw code of any format, no attribute, headings below the section's."""
+    """Return the author's words as blocks: no raw code of any format, no attribute, headings below the section's.
+
+    A formula that cannot be read is shown as it was written.
+    """
 
     def safe(element: Any) -> Any:
         kind, content = element["t"], element.get("c")
@@ -93,6 +97,8 @@ def own_blocks(markdown: str) -> list[Any]:
         if kind in ("Code", "CodeBlock"):
             known = [name for name in content[0][1][:1] if name in _HIGHLIGHTED]
             return {"t": kind, "c": [["", known, []], content[1]]}
+        if kind == "Math" and _formula(content[0]["t"], content[1]) is None:
+            return {"t": "Code", "c": [["", [], []], content[1]]}
         if kind in ("Link", "Table"):
             return {"t": kind, "c": [["", [], []], *content[1:]]}
         if kind in ("Image", "Span", "Div", "RawBlock", "RawInline", "Cite", "Figure"):
@@ -169,12 +175,12 @@ def flat(inlines: Any) -> str:
     if not isinstance(inlines, dict):
         return ""
     kind, content = inlines.get("t"), inlines.get("c")
-    if kind in ("Str",):
+    if kind == "Str":
         return str(content)
     if kind in ("Space", "SoftBreak", "LineBreak"):
         return " "
     if kind in ("Code", "Math"):
-        return str(content[1])
+        return str((content or ["", ""])[1])
     return flat(content)
 
 
@@ -187,12 +193,11 @@ def for_typst(tree: Tree) -> Tree:
             return _span(element)
         if kind == "Image":
             given = dict(content[0][2])
-            call = f"#image({_quoted(content[2][0])}, width: {given.get('width', '100%')}, alt: {_quoted(given.get('alt') or flat(content[1]))})"
+            width, alt = given.get("width", "100%"), given.get("alt") or flat(content[1])
+            call = f"#image({_quoted(content[2][0])}, width: {width}, alt: {_quoted(alt)})"
             return {"t": "RawInline", "c": ["typst", call]}
         if kind == "Math":
-            block = {"t": "Para", "c": [element]}
-            told = json.dumps({"pandoc-api-version": _api(), "meta": {}, "blocks": [block]})
-            formula = run(["-f", "json", "-t", "typst"], told).decode("utf-8").strip()
+            formula = _formula(content[0]["t"], content[1])
             shown = "true" if content[0]["t"] == "DisplayMath" else "false"
             call = f"#math.equation(alt: {_quoted(content[1])}, block: {shown}, {formula})"
             return {"t": "RawInline", "c": ["typst", call]}
@@ -214,13 +219,20 @@ def _typst(code: str) -> dict[str, Any]:
     return {"t": "RawBlock", "c": ["typst", code]}
 
 
-_known_api: list[Any] = []
+@functools.cache
+def _formula(kind: str, tex: str) -> str | None:
+    """Return a formula as Typst writes it; None where pandoc cannot read it, and would hand it on as it is."""
+    block = {"t": "Para", "c": [{"t": "Math", "c": [{"t": kind}, tex]}]}
+    told = json.dumps({"pandoc-api-version": _api(), "meta": {}, "blocks": [block]})
+    try:
+        return run(["-f", "json", "-t", "typst", "--fail-if-warnings"], told).decode("utf-8").strip()
+    except TaskFailed:
+        return None
 
 
+@functools.cache
 def _api() -> Any:
-    if not _known_api:
-        _known_api.append(read("x")["pandoc-api-version"])
-    return _known_api[0]
+    return read("x")["pandoc-api-version"]
 
 
 def _quoted(text: str) -> str:

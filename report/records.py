@@ -84,7 +84,10 @@ def names_beside(store: RunStore, run: str) -> list[str]:
     found = store.get(run)
     own = role_of(found.kind, found.results or {}, found.parameters)
     others = collect(store).runs
-    return [found.id, *(records[0]["id"] for role, records in others.items() if role != own and records[0]["id"] != found.id)]
+    return [
+        found.id,
+        *(records[0]["id"] for role, records in others.items() if role != own and records[0]["id"] != found.id),
+    ]
 
 
 def plain(record: Record) -> Record:
@@ -113,6 +116,6 @@ def check(record: Record, role: str) -> None:
             _ = results["scores"]["roc_auc"], results["weights"]
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as fault:
         raise InvalidData(
-            f"The record of run {record['id']} cannot be read: {type(fault).__name__}: {fault}. A newer labkit wrote it,"
-            " or it was changed by hand: bring this clone up to date, or choose other runs by --runs."
+            f"The record of run {record['id']} cannot be read: {type(fault).__name__}: {fault}. A newer labkit wrote"
+            " it, or it was changed by hand: bring this clone up to date, or choose other runs by --runs."
         ) from fault

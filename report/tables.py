@@ -40,7 +40,11 @@ class Tables:
     def ports(self) -> tuple[str, str]:
         """Return the default ports of the parts."""
         rows = [
-            [tr(f"part.{name}", self._lang), self._show(PROJECT, "ports", name, kind="text"), tr(f"port.{name}", self._lang)]
+            [
+                tr(f"part.{name}", self._lang),
+                self._show(PROJECT, "ports", name, kind="text"),
+                tr(f"port.{name}", self._lang),
+            ]
             for name in self._facts["ports"]
         ]
         return self._table(("part", "port", "what"), "lrl", rows), tr("caption.ports", self._lang)
@@ -102,9 +106,10 @@ class Tables:
                 self._show(run, "fingerprints", n, "digest", kind="text", code=True)
                 for n in range(len(record["fingerprints"]))
             ),
-            rows=self._show(run, "results", "n_rows", digits=0), rounds=self._show(run, "parameters", "rounds", digits=0),
+            rows=self._show(run, "results", "n_rows", digits=0),
+            rounds=self._show(run, "parameters", "rounds", digits=0),
         )  # fmt: skip
-        return self._table(head, "rrrrrrllr"[:8] + "l", rows), caption
+        return self._table(head, "rrrrrrlll", rows), caption
 
     def laws(self) -> tuple[str, str]:
         """Return the fitted laws of the main run, or what each would need."""
@@ -115,14 +120,16 @@ class Tables:
             name = t(f"law.{law.law}", self._lang)
             if isinstance(law, LawFit):
                 parameters = "; ".join(
-                    f"{symbol} = {self._show(*at, 'parameters', key, digits=4)} ± {self._show(*at, 'std_errors', key, digits=4)}"
+                    f"{_SYMBOLS.get(key, key)} = "
+                    + " ± ".join(self._show(*at, of, key, digits=4) for of in ("parameters", "std_errors"))
                     for key in law.parameters
-                    for symbol in [_SYMBOLS.get(key, key)]
                 )
                 ends = [
                     self._show(run, engine, law.law, how=what, digits=0)
                     if getattr(law, what)(record["fingerprints"][0]["usable_cpus"]) is not None
-                    else tr("law.unseen", self._lang).format(cpus=self._show(run, "fingerprints", 0, "usable_cpus", digits=0))
+                    else tr("law.unseen", self._lang).format(
+                        cpus=self._show(run, "fingerprints", 0, "usable_cpus", digits=0)
+                    )
                     for what in ("knee", "saturation")
                 ]
                 rows.append([name, parameters, self._show(*at, "residual", digits=3), *ends])
@@ -179,7 +186,7 @@ class Tables:
             at = (record["id"], "results", "diagnoses", engine, place, "figures")
             rows.append([
                 self._show(*at, "n_workers", digits=0), self._show(*at, "makespan_s"),
-                *(self._show(*at, f"{name}_fraction", kind="percent", digits=1) for name in ("load", "steal", "iowait")),
+                *(self._show(*at, f"{of}_fraction", kind="percent", digits=1) for of in ("load", "steal", "iowait")),
                 *(self._show(*at, f"{name}_bytes", kind="bytes", digits=1) for name in ("network", "file")),
                 self._show(*at, "n_preempted", digits=0),
             ])  # fmt: skip
@@ -216,7 +223,8 @@ class Tables:
         assert record is not None
         run, weights = record["id"], record["results"]["weights"]
         done = sorted(
-            {e["task"]: e["received_s"] for e in record["events"] if e["error"] is None}.items(), key=lambda each: each[1]
+            {e["task"]: e["received_s"] for e in record["events"] if e["error"] is None}.items(),
+            key=lambda each: each[1],
         )
         rows = []
         for task, _ in done:
@@ -265,7 +273,8 @@ class Tables:
         for record in self._evidence.all():
             run = record["id"]
             told = "; ".join(
-                f"{escaped(name)} = {self._show(run, 'parameters', name, kind='list' if isinstance(value, list) else 'text')}"
+                f"{escaped(name)} = "
+                + self._show(run, "parameters", name, kind="list" if isinstance(value, list) else "text")
                 for name, value in record["parameters"].items()
                 if value is not None
             )
@@ -354,7 +363,9 @@ def command_of(record: Record) -> str:
     'labkit train --days 12 --engine ray --workers 2 --by model'
     """
     asked = {**record["parameters"], **(record.get("results") or {}).get("parameters", {})}
-    words = {"training": ["labkit", "train"], "serving": ["make", "bench-serving"]}.get(record["kind"], ["labkit", "bench"])
+    words = {"training": ["labkit", "train"], "serving": ["make", "bench-serving"]}.get(
+        record["kind"], ["labkit", "bench"]
+    )
     if record["kind"] == "serving":
         return " ".join(words)
     if record["kind"] == "notebook":

@@ -22,7 +22,6 @@ from report.ledger import Entry, entry_of
 from report.records import collect
 
 _MOST_BYTES = 100_000_000
-_TOLD = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,9 +71,13 @@ def verify(store: RunStore, path: Path) -> Verdict:
     elif not faults:
         faults += _letters(store, manifest, content, format_)
     if manifest["facts"] != json.loads(json.dumps(read_facts())):
-        notes.append("The project's own files have changed since: what it says of routes, ports and containers is older.")
+        notes.append(
+            "The project's own files have changed since: what it says of routes, ports and containers is older."
+        )
     if words := manifest["inputs"]["words"]:
-        notes.append(f"The author's own words ({', '.join(sorted(words))}) hold what the author says; no record proves it.")
+        notes.append(
+            f"The author's own words ({', '.join(sorted(words))}) hold what the author says; no record proves it."
+        )
     return Verdict(len(manifest["entries"]), faults, notes)
 
 
@@ -95,7 +98,9 @@ def manifest_of(content: bytes, format_: str, path: Path) -> dict[str, Any]:
             f"{path} holds no manifest that can be read: labkit report build did not write it, or it was changed since."
         ) from fault
     if schema != SCHEMA:
-        raise InvalidData(f"{path} is of report schema {schema!r}, and this labkit knows {SCHEMA}: bring it up to date.")
+        raise InvalidData(
+            f"{path} is of report schema {schema!r}, and this labkit knows {SCHEMA}: bring it up to date."
+        )
     shape = {"lang": str, "tools": dict, "runs": list, "inputs": dict, "facts": dict, "entries": list}
     if odd := [name for name, kind in shape.items() if not isinstance(found.get(name), kind)]:
         raise InvalidData(f"{path}: its manifest lacks {', '.join(odd)}; it was changed since it was written.")
@@ -196,7 +201,8 @@ def _letters(store: RunStore, manifest: dict[str, Any], content: bytes, format_:
     ]
     if not told:
         return ["The file differs from what its records give, though not in its text: in its pictures or its manifest."]
-    return [f"The text differs from what the records give ({'is' if line[0] == '+' else 'should be'}): {line[1:161]}" for line in told]  # fmt: skip
+    begin = "The text differs from what the records give"
+    return [f"{begin} ({'is' if line[0] == '+' else 'should be'}): {line[1:161]}" for line in told]
 
 
 def _lines(content: bytes, format_: str) -> list[str]:

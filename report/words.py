@@ -16,7 +16,8 @@ _MOST_BYTES = 200_000
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _HINTS = {
-    "es": "<!-- Tus propias palabras para «{name}», en Markdown, debajo de esta línea. Ninguna reconstrucción las cambia. -->\n",
+    "es": "<!-- Tus propias palabras para «{name}», en Markdown, debajo de esta línea; ninguna reconstrucción las"
+    " cambia. -->\n",
     "en": "<!-- Your own words for “{name}”, in Markdown, below this line. No rebuild changes them. -->\n",
 }
 
@@ -92,11 +93,11 @@ def checked(path: Path) -> str:
 
 
 def faults(text: str) -> list[tuple[int, str]]:
-    """Return what is wrong with a section, each fault with its line, the first one first.
+    r"""Return what is wrong with a section, each fault with its line, the first one first.
 
     Examples
     --------
-    >>> faults("Text.\\n\\n```python\\nx = 1\\n")
+    >>> faults("Text.\n\n```python\nx = 1\n")
     [(3, 'the code that begins here (```) never ends. Close it with a line of ``` alone.')]
     """
     found: list[tuple[int, str]] = []
@@ -116,11 +117,15 @@ def faults(text: str) -> list[tuple[int, str]]:
         if "<!--" in bare:
             found.append((place, "the comment that begins here (<!--) never ends. Close it with -->."))
         if re.search(r"!\[[^\]]*\]\s*[(\[]", bare):
-            found.append((place, "a picture: a report takes text alone, and draws its own figures. Describe it instead."))
+            found.append(
+                (place, "a picture: a report takes text alone, and draws its own figures. Describe it instead.")
+            )
         if scheme := re.search(r"\]\(\s*<?\s*(?!https?:|mailto:|#)([a-z][\w+.-]*):", bare, re.IGNORECASE):
             found.append((place, f"a link of the kind {scheme[1]}: takes https:, http: or mailto: alone."))
     if fence is not None:
-        found.append((fence[0], f"the code that begins here ({fence[1]}) never ends. Close it with a line of {fence[1]} alone."))
+        found.append(
+            (fence[0], f"the code that begins here ({fence[1]}) never ends. Close it with a line of {fence[1]} alone.")
+        )
     return sorted(found)
 
 

@@ -138,8 +138,9 @@ class Writer:
 
     def _latency(self, record: Record) -> Any:
         asked = record["results"].get("parameters", {})
-        path = ("results", "parameters", "injected_latency_s") if "injected_latency_s" in asked else None
-        path = path or ("parameters", "latency_s" if "latency_s" in record["parameters"] else "injected_latency_s")
+        path: tuple[str, ...] = ("results", "parameters", "injected_latency_s")
+        if "injected_latency_s" not in asked:
+            path = ("parameters", "latency_s" if "latency_s" in record["parameters"] else "injected_latency_s")
         return Late(lambda: self.ledger.show(record["id"], *path, digits=1))
 
     # The words of the template.
@@ -236,7 +237,9 @@ class Writer:
             found = _references()[key]
             address = f"https://doi.org/{found['doi']}" if "doi" in found else found["url"]
             shown = f"doi:{found['doi']}" if "doi" in found else found["url"].split("/")[2]
-            lines.append(f"::: {{#ref-{key} .reference}}\n[\\[{place}\\]]{{.k}} {found['text']} [{shown}]({address})\n:::\n")
+            lines.append(
+                f"::: {{#ref-{key} .reference}}\n[\\[{place}\\]]{{.k}} {found['text']} [{shown}]({address})\n:::\n"
+            )
         return "\n".join(lines)
 
     # Tables and figures.
@@ -247,7 +250,7 @@ class Writer:
 
     def tables(self, role: str) -> str:
         """Write the speedup tables of all runs of a role, one a run and engine: they are never merged."""
-        written = []
+        written: list[str] = []
         for record in self.evidence.runs.get(role, []):
             for engine in record["results"]["tables"]:
                 name = role if not written else f"{role}-{len(written) + 1}"
@@ -256,7 +259,9 @@ class Writer:
 
     def _captioned(self, name: str, body: str, caption: str) -> str:
         place = self._number("tab", name)
-        return f"::: {{#tab-{name} .tabular}}\n{body}\n\n: [{tr('table', self.lang)}\u00a0{place}.]{{.k}} {caption}\n:::\n"
+        return (
+            f"::: {{#tab-{name} .tabular}}\n{body}\n\n: [{tr('table', self.lang)}\u00a0{place}.]{{.k}} {caption}\n:::\n"
+        )
 
     def _number(self, kind: str, name: str) -> int:
         self._counts[kind] += 1
@@ -339,7 +344,9 @@ class Writer:
 
     def _broken(self, record: Record) -> Late:
         def told() -> str:
-            error = self.ledger.show(record["id"], "error", kind="text") if record["error"] else tr("no_reason", self.lang)
+            error = (
+                self.ledger.show(record["id"], "error", kind="text") if record["error"] else tr("no_reason", self.lang)
+            )
             known = texts()["kind"]
             kind = known[record["kind"]][self.lang] if record["kind"] in known else escaped(record["kind"])
             status = tr(f"status.{record['status']}", self.lang)
@@ -398,8 +405,9 @@ class Writer:
         if marked:
             at = (run, "results", "tables", engine)
             names = ", ".join(
-                f"{show(*at, place, 'n_workers', digits=0)} ({', '.join(t(f'mark.{m}', self.lang) for m in rows[place].marks)})"
+                f"{show(*at, place, 'n_workers', digits=0)} ({told})"
                 for place in marked
+                for told in [", ".join(t(f"mark.{mark}", self.lang) for mark in rows[place].marks)]
             )
             found.append(self.say("limits.marked", run=Late(lambda: self.run(run)), marked=names))
         if bench["parameters"].get("days"):

@@ -197,9 +197,7 @@ def write_report(
     folder = lab.settings.home / "report" / "sections"
     words = read_words(folder, lang) if folder.is_dir() else {}
     names = names_beside(lab.runs, run.id)
-    made = compose(
-        lab.runs, names=names, lang=lang, author=author, course=course, institution=institution, words=words
-    )
+    made = compose(lab.runs, names=names, lang=lang, author=author, course=course, institution=institution, words=words)
     headers = {
         "Content-Disposition": f'attachment; filename="{file_name(made, format)}"',
         "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",

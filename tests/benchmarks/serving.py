@@ -27,6 +27,7 @@ import psutil
 import labkit
 from api.rows import EXAMPLE
 from api.tokens import TokenStore
+from labkit import host
 from labkit.cli.show import console
 from labkit.lab import Lab, start
 from labkit.parallel.head import start_head, stop_head
@@ -181,6 +182,16 @@ def bento(lab: Lab, folder: Path) -> list[str] | None:
     return [str(python.parent / "bentoml"), "serve", "bento:Flights", "--port"]
 
 
+def keep(lab: Lab, rounds: int, served: dict[str, dict[str, float]]) -> str:
+    """Keep what was measured as a run, which the technical report shows; return its id."""
+    asked = {"rounds": rounds, "seconds": SECONDS, "model": lab.models.get().id}
+    run = lab.runs.start("serving", "one-row-requests", asked, 0, "", [host.fingerprint()])
+    results = {"served": served, "connections": CONNECTIONS}
+    lab.runs.update(run.id, status="finished", progress=1.0, results=results)
+    console.print(f"Run {run.id}", highlight=False)
+    return run.id
+
+
 def main(rounds: int) -> None:
     if not shutil.which("wrk"):
         sys.exit("The load is made by wrk: apt-get install wrk")
@@ -225,21 +236,24 @@ def main(rounds: int) -> None:
                     p99[subject] = asyncio.run(at_rate(port, half, body, key))
                     if subject == "labkit":
                         large = rows_per_s(port, token, 1000, lab)
-                        served = psutil.Process(process.pid).memory_full_info().uss
+                        memory = psutil.Process(process.pid).memory_full_info().uss
                         ask = Request(f"http://127.0.0.1:{port}/metrics", headers={"Authorization": f"Bearer {token}"})
                         metrics_ms = statistics.median(timed_ms(ask) for _ in range(11))
         finally:
             stop_head(lab.folder)
     echo = statistics.median(per_s for per_s, _ in found["echo"])
+    served: dict[str, dict[str, float]] = {}
     for subject, each in found.items():
         per_s = statistics.median(one for one, _ in each)
         late = statistics.median(ms for _, ms in each)
+        served[subject] = {"requests_per_s": per_s, "p99_ms": late, "of_echo": per_s / echo}
         console.print(
             f"{subject}: {per_s:,.0f} req/s, p99 {late:.1f} ms, {per_s / echo:.2f} of the echo", highlight=False
         )
     console.print(f"at {half:,.0f} req/s: p99 {p99['labkit']:.2f} ms, echo {p99['echo']:.2f} ms", highlight=False)
     console.print(f"1,000 rows a request: {large[0]:,.0f} rows/s, bare model {large[1]:,.0f}", highlight=False)
-    console.print(f"/metrics {metrics_ms:.1f} ms; the server's own memory {served / 2**20:,.0f} MiB", highlight=False)
+    console.print(f"/metrics {metrics_ms:.1f} ms; the server's own memory {memory / 2**20:,.0f} MiB", highlight=False)
+    keep(lab, rounds, served)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from tests.cli.conftest import Shell
 
 COMMANDS = (
     "lab", "bench", "train", "runs", "models", "data", "cluster", "progress", "doctor", "clean", "serve", "token",
+    "report",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 import re
 import zipfile
@@ -12,7 +13,7 @@ import pypdf
 NUMERAL = re.compile(r"\d+(?:[.,\u00a0]\d+)*")
 _VOID = {"meta", "link", "img", "br", "hr", "input", "col", "wbr"}
 # What is no measurement: names with digits in them, the rules' own small words, code.
-NAMES = re.compile(r"EC2|S3|p99|UTF-8|\bRFC \d+|PDF/UA-1")
+NAMES = re.compile(r"EC2|ec2/|S3|p99|UTF-8|\bRFC \d+|PDF/UA-1")
 
 
 class Reader(HTMLParser):
@@ -84,7 +85,7 @@ def text_of_docx(content: bytes) -> str:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         document = archive.read("word/document.xml").decode("utf-8")
     told = re.sub(r"</w:p>|</w:tc>", "\n", document)
-    return re.sub(r"<[^>]+>", "", told).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    return html.unescape(re.sub(r"<[^>]+>", "", told))
 
 
 def text_of_pdf(content: bytes) -> str:
