@@ -4,6 +4,7 @@
 
     python3 setup/install.py lab    what the lab needs
     python3 setup/install.py dev    and what its tests and checks need
+    python3 setup/install.py image  what the lab needs in a container, drivers for PostgreSQL and S3 included
 
 Standard library only. A second run finds its stamp and does nothing; a .venv that was cut short or moved, or whose
 Python is gone, is made anew.

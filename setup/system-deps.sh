@@ -21,11 +21,18 @@ fi
 sudo=
 [ "$(id -u)" -eq 0 ] || sudo=sudo
 echo "Installing$missing"
-case " $missing " in *" postgresql "*)
-    # Its package would start a server for the whole machine; the tests start their own. What is installed later may.
-    told=/etc/postgresql-common/createcluster.d/labkit.conf
-    trap '$sudo rm -f "$told"' EXIT
-    trap 'exit 130' INT TERM
+# What serves something, such as Nginx, would be started for the whole machine: the tests start their own.
+told=/etc/postgresql-common/createcluster.d/labkit.conf policy=/usr/sbin/policy-rc.d
+made=
+trap '$sudo rm -f $made' EXIT
+trap 'exit 130' INT TERM
+if [ ! -e "$policy" ]; then
+    made=$policy
+    printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
+    $sudo chmod 0755 "$policy"
+fi
+case " $missing " in *" postgresql "*) # a cluster that is installed later may be made
+    made="$made $told"
     $sudo mkdir -p "${told%/*}"
     echo "create_main_cluster = false" | $sudo tee "$told" >/dev/null ;;
 esac

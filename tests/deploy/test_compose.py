@@ -163,7 +163,7 @@ def test_any_other_word_is_a_command(tmp_path: Path) -> None:
     assert run(tmp_path, "echo", "hello").stdout == "hello\n"
 
 
-@pytest.mark.parametrize("script", ["run", "nginx/gateway"])
+@pytest.mark.parametrize("script", ["run", "slim", "nginx/gateway"])
 def test_the_scripts_are_good_for_the_shell(script: str) -> None:
     path = ROOT / "deploy" / script
     assert path.stat().st_mode & 0o111
