@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab bench test check test-python test-frontend bench-engines bench-latency bench-serving api-docs frontend format notebooks lock system-deps clean install install-dev \
+.PHONY: help lab bench test check test-python test-frontend test-cluster bench-engines bench-latency bench-serving api-docs frontend format notebooks lock system-deps clean install install-dev \
         check-format check-lint check-types check-imports check-notebooks check-project
 
 help: ## list these commands
@@ -32,7 +32,10 @@ test-frontend: install-dev ## types, lint and unit tests of the dashboard
 	@$(PYTHON) setup/frontend.py test
 
 test-python: install-dev frontend ## the tests; PYTEST="-k shard" picks some
-	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST)
+	@.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/cluster $(PYTEST)
+
+test-cluster: install-dev ## the tests over several hosts: minutes, and root for namespaces
+	@.venv/bin/python -m pytest tests/cluster $(PYTEST)
 
 bench-engines: install-dev ## measure all engines side by side, with the hardware limit
 	@.venv/bin/python -m tests.benchmarks.engines

@@ -207,6 +207,10 @@ class Lab:
         start_server()  # its imports go on while Ray is attached to
         if "ray" in engines:
             self.attach()
+            from labkit.parallel.cluster import n_nodes
+
+            if latency_s is not None and n_nodes() > 1:
+                raise InvalidArgument("The late store serves one host alone: measure a latency without other nodes.")
         with self._output_kept("ray" in engines, run_id):
             return benchmark_run(
                 dataset, self.runs, engines=tuple(engines), workers=tuple(workers), rounds=rounds, recipes=recipes,

@@ -10,6 +10,7 @@ import numpy as np
 
 from labkit.data.features import FeatureBlock
 from labkit.errors import InvalidArgument, LabError
+from labkit.files.urls import is_local, read_url
 from labkit.learning.costs import cost_s
 from labkit.learning.ensemble import Ensemble, Member, combine, digest
 from labkit.learning.fitting import Fit, merge_parts, merge_probabilities, plan_fits
@@ -83,11 +84,14 @@ def process(
         The training blocks in the order of their shards, the validation block and the test block.
     """
     shards: list[Shard] = [*dataset.train, dataset.valid, dataset.test]
+    contents = {
+        f"shard-{number}": read_url(shard.url) for number, shard in enumerate(shards) if _stays(shard, engine_name)
+    }
     tasks = [
-        Task(f"shard-{number}", "process_chunk", shard, cost_s=shard.n_rows / 1e6)
-        for number, shard in enumerate(shards)
+        Task(key, "process_chunk", shard, (key,) if key in contents else (), cost_s=shard.n_rows / 1e6)
+        for key, shard in ((f"shard-{number}", shard) for number, shard in enumerate(shards))
     ]
-    with engine(engine_name)(DataProcessor, (dataset.encoder,), {}, n_workers) as crew:
+    with engine(engine_name)(DataProcessor, (dataset.encoder,), contents, n_workers) as crew:
         blocks = dispatch(tasks, crew, on_event=on_event)
     return blocks[:-2], blocks[-2], blocks[-1]
 
@@ -298,6 +302,15 @@ class ModelCheckpoint:
 
         self._kept.save(key, model_to_bytes({"model": value.model, "probability": value.probability}))
         self.n_kept += 1
+
+
+def _stays(shard: Shard, engine_name: str) -> bool:
+    """Tell whether a shard lies on this host's disk alone, and other hosts take part: they get what is in it."""
+    if engine_name != "ray" or not is_local(shard.url):
+        return False
+    from labkit.parallel.cluster import n_nodes
+
+    return n_nodes() > 1
 
 
 def _block_name(fit: Fit) -> str:

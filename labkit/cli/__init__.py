@@ -16,7 +16,7 @@ def main() -> None:
 
     import typer
 
-    from labkit.cli import bench, clean, cluster, data, doctor, lab, models, progress, runs, train  # noqa: F401 (they add themselves)
+    from labkit.cli import bench, clean, data, doctor, lab, models, progress, runs, train  # noqa: F401 (they add themselves)
     from labkit.cli.app import app
     from labkit.cli.show import console, end_by, errors
     from labkit.errors import LabError

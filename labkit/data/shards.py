@@ -226,8 +226,8 @@ def write_shard(frame: pl.DataFrame, url: str) -> Shard:
     return Shard(url, len(frame), len(content), hashlib.sha256(content).hexdigest())
 
 
-def read_shard(shard: Shard) -> pl.DataFrame:
-    """Read the raw rows of a shard.
+def read_shard(shard: Shard, content: bytes | None = None) -> pl.DataFrame:
+    """Read the raw rows of a shard, from its file or from what the file held where that was read.
 
     Raises
     ------
@@ -236,7 +236,7 @@ def read_shard(shard: Shard) -> pl.DataFrame:
     StorageError
         If it cannot be read.
     """
-    content = read_url(shard.url)
+    content = read_url(shard.url) if content is None else content
     if len(content) != shard.n_bytes or hashlib.sha256(content).hexdigest() != shard.digest:
         raise InvalidData(
             f"The shard {shard.url} was cut short or changed: it should have {shard.n_bytes} bytes and has "

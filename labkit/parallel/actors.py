@@ -28,13 +28,16 @@ class DataProcessor:
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
 
-    def process_chunk(self, shard: Shard) -> FeatureBlock:
-        """Return the shard's features, shape (n_rows, n_features), float32, with their labels."""
+    def process_chunk(self, shard: Shard, content: bytes | None = None) -> FeatureBlock:
+        """Return the shard's features, shape (n_rows, n_features), float32, with their labels.
+
+        `content` is the shard's file where it lies on another host's disk.
+        """
         from labkit.data.flights import clean
         from labkit.data.shards import read_shard
 
         own = self._encoder.table
-        return self._encoder.transform((clean if own is None else own.clean)(read_shard(shard)))
+        return self._encoder.transform((clean if own is None else own.clean)(read_shard(shard, content)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ import psutil
 from labkit import host
 from labkit.errors import ClusterError
 from labkit.files.folder import LabFolder
-from labkit.parallel.head import find_head, ray_environment
+from labkit.parallel.head import find_head, ray_environment, split_address
 from labkit.parallel.pinning import ONE_THREAD
 from labkit.parallel.service import answers
 
@@ -101,12 +101,7 @@ def check_answers(address: str) -> None:
     ClusterError
         If the address makes no sense, or nobody answers there within 3 s.
     """
-    node, _, port = address.removeprefix("ray://").rpartition(":")
-    if not node or not port.isdigit() or not 0 < int(port) <= 65535:
-        raise ClusterError(
-            f"A cluster's address looks like 127.0.0.1:6379, not {address!r}. Correct RAY_ADDRESS, or unset it."
-        )
-    if not answers(node, int(port), 3.0):
+    if not answers(*split_address(address), 3.0):
         raise ClusterError(f"No Ray cluster answers at {address}. Start it, correct RAY_ADDRESS, or unset it.")
 
 
@@ -236,21 +231,21 @@ def within(timeout_s: float, ask: Callable[P, T], *args: P.args, **kwargs: P.kwa
 
 
 def _look(folder: LabFolder, address: str) -> tuple[list[dict[str, Any]], dict[str, Any], list[Any]]:
-    state = _state(folder, address)
+    state = ray_state(folder, address)
     from ray.util.state import list_tasks
 
     try:
         alive = [node for node in state.node_table() if node["Alive"]]
         free = state.available_resources_per_node()
     except Exception:
-        _state.cache_clear()  # the next question goes to whoever listens there then
+        ray_state.cache_clear()  # the next question goes to whoever listens there then
         raise
     filters: Any = [("state", "=", "RUNNING")]
     return alive, free, list_tasks(address=address, filters=filters, limit=_MAX_TASKS, raise_on_missing_output=False)
 
 
 @functools.cache
-def _state(folder: LabFolder, address: str) -> Any:
+def ray_state(folder: LabFolder, address: str) -> Any:
     """Return Ray's own view of a cluster, read from its head."""
     # Ray ends a process whose question has waited for a lost head for a minute; this one lives on without a cluster.
     os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", "1000000")

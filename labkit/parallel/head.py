@@ -1,4 +1,4 @@
-"""The lab's own Ray head: one for a lab folder, with a token, on the loopback address.
+"""The lab's own Ray node: one for a lab folder, with a token; a head on the loopback address unless told otherwise.
 
 `ray stop` would end every Ray on this machine, other people's too; so the head runs under a program that is the lab's
 (`ray start --block`), and ends with it.
@@ -15,7 +15,7 @@ import secrets
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -36,12 +36,13 @@ _MEMORY_SHARE = 0.2  # of what is free, for the object store
 
 @dataclasses.dataclass(frozen=True)
 class Head:
-    """A Ray head of this lab: where it listens, and which process it is."""
+    """A Ray node of this lab: its cluster's address, which process it is, and whether it joined another host's head."""
 
     address: str
     dashboard_port: int
     pid: int
     created: float
+    joined: bool = False
 
     @property
     def alive(self) -> bool:
@@ -50,7 +51,7 @@ class Head:
 
 
 def find_head(folder: LabFolder) -> Head | None:
-    """Return the lab's head if one runs."""
+    """Return the lab's head, or the node that joined another host's, if one runs."""
     try:
         head = Head(**json.loads(_record(folder).read_text()))
     except (OSError, ValueError, TypeError):
@@ -65,8 +66,13 @@ def start_head(
     n_cpus: int | None = None,
     store_bytes: int | None = None,
     with_parent: bool = False,
+    host_address: str = LOOPBACK,
+    dashboard_port: int | None = None,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+    joins: str | None = None,
 ) -> Head:
-    """Start the lab's Ray head, or return the one that runs.
+    """Start the lab's Ray node, or return the one that runs.
 
     Parameters
     ----------
@@ -79,7 +85,15 @@ def start_head(
     store_bytes : int, optional
         Size of the object store; by default a fifth of the free memory, up to 2 GB.
     with_parent : bool
-        End the head when this process ends, however that ends.
+        End the node when this process ends, however that ends.
+    host_address : str
+        The address of this host at which the node listens.
+    dashboard_port : int, optional
+        Where Ray's dashboard listens, on the loopback address; any free port by default.
+    options, environment
+        What `ray start` and the node's processes are told besides.
+    joins : str, optional
+        The address of another host's head to join; without it a head is started.
 
     Raises
     ------
@@ -88,34 +102,45 @@ def start_head(
     LabError
         If Ray does not start.
     """
-    with folder.lease("head", "start the Ray head").acquired(wait_s=START_TIMEOUT_S):
+    name = "The Ray head" if joins is None else "The Ray node"
+    with folder.lease("head", "start a Ray node").acquired(wait_s=START_TIMEOUT_S):
         found = find_head(folder)
         if found is not None:
             return found
-        if port:
-            check_port(port, "The Ray head", "--ray-port")
-        port, dashboard_port = port or free_port(), free_port()
+        if joins is None and port:
+            check_port(port, name, "--ray-port")
+        port, dashboard_port = port or free_port(), dashboard_port or free_port()
+        address = joins or f"{host_address}:{port}"
+        place = split_address(address)
+        role = [f"--address={joins}"]
+        if joins is None:
+            role = ["--head", f"--port={port}", "--include-dashboard=true", f"--dashboard-host={LOOPBACK}",
+                    f"--dashboard-port={dashboard_port}", f"--ray-client-server-port={free_port()}"]  # fmt: skip
         for attempt in range(_ATTEMPTS):
             shutil.rmtree(_session(folder), ignore_errors=True)  # of a head that was killed, or of the attempt before
+            size = [
+                f"--num-cpus={n_cpus or host.usable_cpus()}",
+                f"--object-store-memory={store_bytes or _store_bytes()}",
+            ]
             try:
                 process = start_service(
-                    _command(folder, port, dashboard_port, n_cpus or host.usable_cpus(), store_bytes or _store_bytes()),
-                    log=folder.logs / "ray-head.log", ready=lambda: answers(LOOPBACK, port) and _serves(folder),
-                    timeout_s=START_TIMEOUT_S, name="The Ray head", with_parent=with_parent,
-                    environment={**ray_environment(folder), **ONE_THREAD},
+                    [*_command(folder, host_address), *role, *size, *options],
+                    log=folder.logs / "ray-head.log", ready=lambda: answers(*place) and _serves(folder),
+                    timeout_s=START_TIMEOUT_S, name=name, with_parent=with_parent,
+                    environment={**ray_environment(folder), **ONE_THREAD, **(environment or {})},
                 )  # fmt: skip
                 break
             except _TooSlow:
                 if attempt + 1 == _ATTEMPTS:
                     raise
-        head = Head(f"{LOOPBACK}:{port}", dashboard_port, process.pid, process.create_time())
+        head = Head(address, 0 if joins else dashboard_port, process.pid, process.create_time(), joins is not None)
         with _ended_on_failure(process):
             write_whole(_record(folder), json.dumps(dataclasses.asdict(head)))
         return head
 
 
 def stop_head(folder: LabFolder) -> bool:
-    """End the lab's head and all its workers; tell whether there was one."""
+    """End the lab's head, or its node, and all its workers; tell whether there was one."""
     head = find_head(folder)
     if head is not None:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -151,13 +176,27 @@ def check_port_number(port: int) -> int:
     return port
 
 
-def _command(folder: LabFolder, port: int, dashboard_port: int, n_cpus: int, store_bytes: int) -> list[str]:
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of a cluster's address.
+
+    Raises
+    ------
+    ClusterError
+        If it is none.
+    """
+    node, _, port = address.removeprefix("ray://").rpartition(":")
+    if not node or not port.isdigit() or not 0 < int(port) <= 65535:
+        raise ClusterError(
+            f"A cluster's address looks like 127.0.0.1:6379, not {address!r}. Correct RAY_ADDRESS, or unset it."
+        )
+    return node, int(port)
+
+
+def _command(folder: LabFolder, host_address: str) -> list[str]:
     return [
-        _python(folder), "-m", "ray.scripts.scripts", "start", "--head", "--block", f"--node-ip-address={LOOPBACK}",
-        f"--port={port}", f"--num-cpus={n_cpus}", "--include-dashboard=true", f"--dashboard-host={LOOPBACK}",
-        f"--dashboard-port={dashboard_port}", f"--object-store-memory={store_bytes}", "--disable-usage-stats",
+        _python(folder), "-m", "ray.scripts.scripts", "start", "--block", f"--node-ip-address={host_address}",
         # Any free port for workers: Ray's own range, 10002 to 19999, would refuse a head on a port within it.
-        "--min-worker-port=0", "--max-worker-port=0", f"--ray-client-server-port={free_port()}",
+        "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0",
         # Else every node of this machine would take 52365, and the second one's agent take no jobs.
         f"--temp-dir={_session(folder)}", f"--dashboard-agent-listen-port={free_port()}",
     ]  # fmt: skip

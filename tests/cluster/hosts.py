@@ -1,0 +1,208 @@
+"""Hosts of the tests' own on this machine: namespaces with a network that nothing leaves, and a firewall each.
+
+Each has its own processes, /tmp, /run and /dev/shm, so that it sees no other's disk, sockets or memory; the clone is
+the same for all, as the same version would be. What `ray start` and `ray stop` see of other processes stays apart too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+LABKIT = Path(sys.executable).with_name("labkit")
+OPEN = ("6379:6385", "10002:10100")
+_INIT = """
+hostname {name}
+for place in /tmp /run /mnt; do mount -t tmpfs -o size=2g tmpfs $place; done
+mount -t tmpfs -o size=600m tmpfs /dev/shm
+trap 'exit 0' TERM
+while :; do sleep 3600 & wait $!; done
+"""
+
+
+def _ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+
+
+class Hosts:
+    """Hosts 0 to n-1 with the addresses 10.77.0.1 to n."""
+
+    def __init__(self, n: int) -> None:
+        self._name, self.n = f"lk{os.getpid() % 100_000}", n
+        self._inits: list[subprocess.Popen[bytes]] = []
+        self._pids: list[int] = []
+
+    def address(self, host: int) -> str:
+        return f"10.77.0.{host + 1}"
+
+    def up(self) -> None:
+        switch = f"{self._name}s"
+        _ip("netns", "add", switch)
+        _ip("-n", switch, "link", "add", "br0", "type", "bridge")
+        _ip("-n", switch, "link", "set", "br0", "up")
+        for host in range(self.n):
+            name = self._net(host)
+            _ip("netns", "add", name)
+            _ip("-n", name, "link", "set", "lo", "up")
+            _ip("-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", f"p{host}", "netns", switch)
+            _ip("-n", name, "addr", "add", f"{self.address(host)}/24", "dev", "eth0")
+            _ip("-n", name, "link", "set", "eth0", "up")
+            _ip(
+                "-n", name, "route", "add", "default", "via", "10.77.0.254"
+            )  # leads nowhere: Ray asks for its own address
+            _ip("-n", switch, "link", "set", f"p{host}", "master", "br0")
+            _ip("-n", switch, "link", "set", f"p{host}", "up")
+            self.firewall(host)
+            init = subprocess.Popen(
+                ["ip", "netns", "exec", name, "unshare", "--pid", "--mount", "--uts", "--ipc", "--fork", "--mount-proc",
+                 "--kill-child", "bash", "-c", _INIT.format(name=f"host{host}")],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            self._inits.append(init)
+            self._pids.append(self._child_of(init.pid))
+        for host in range(self.n):
+            until = time.monotonic() + 20
+            while (
+                self.run(host, "mountpoint", "-q", "/dev/shm", check=False).returncode
+                or self.run(host, "sh", "-c", "df --output=size /dev/shm | tail -1", check=False).stdout.strip()
+                != "614400"
+            ):
+                assert time.monotonic() < until
+                time.sleep(0.1)
+
+    def firewall(self, host: int, opened: tuple[str, ...] = OPEN) -> None:
+        """Let in what is documented, from other hosts, and answers; count and drop all else."""
+        rules = ["-P INPUT DROP", "-F INPUT", "-A INPUT -i lo -j ACCEPT",
+                 "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"]  # fmt: skip
+        rules += [f"-A INPUT -s 10.77.0.0/24 -p tcp --dport {ports} -j ACCEPT" for ports in opened]
+        for rule in rules:
+            subprocess.run(
+                ["ip", "netns", "exec", self._net(host), "iptables", "-w", *rule.split()],
+                check=True,
+                capture_output=True,
+            )
+
+    def n_dropped(self, host: int) -> int:
+        """Return how many packets of TCP the firewall has dropped."""
+        said = subprocess.run(
+            ["ip", "netns", "exec", self._net(host), "iptables", "-w", "-L", "INPUT", "-v", "-n", "-x"],
+            check=True, capture_output=True, text=True,
+        ).stdout  # fmt: skip
+        return int(said.splitlines()[0].split("policy DROP ")[1].split()[0])
+
+    def command(self, host: int, *command: str, **environment: str) -> list[str]:
+        kept = {"PATH": os.environ["PATH"], "HOME": "/tmp", "TMPDIR": "/tmp", "LABKIT_HOME": "/mnt/lab",
+                "COLUMNS": "160", "NO_COLOR": "1", "LANG": "C.UTF-8", **environment}  # fmt: skip
+        named = [f"{name}={value}" for name, value in kept.items()]
+        enter = ["nsenter", "-t", str(self._pids[host]), "-n", "-p", "-m", "-u", "-i", "--wd=/"]
+        # A raylet gives its agents 15 s to begin: beside other work on this machine they would be too late.
+        soon = ["nice", "-n", "-10"] if {"start", "join"} & {*command} else []
+        return [*enter, "env", "-i", *named, *soon, *command]
+
+    def run(self, host: int, *command: str, check: bool = True, timeout_s: float = 240.0, **environment: str) -> Any:
+        """Run a command on a host to its end."""
+        done = subprocess.run(
+            self.command(host, *command, **environment), capture_output=True, text=True, timeout=timeout_s,
+            stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, (
+            f"{shlex.join(command)}: {done.returncode}\n{done.stdout}{done.stderr}"
+        )
+        return done
+
+    def labkit(self, host: int, *arguments: str, status: int = 0, timeout_s: float = 240.0, **environment: str) -> str:
+        """Run `labkit` on a host; return what it printed to both, or to standard output alone where it is JSON."""
+        done = self.run(host, str(LABKIT), *arguments, check=False, timeout_s=timeout_s, **environment)
+        if done.returncode != status:
+            log = self.run(host, "sh", "-c", "tail -n 25 /mnt/lab/logs/*.log", check=False).stdout
+            raise AssertionError(f"status {done.returncode}, not {status}:\n{done.stdout}\n{done.stderr}\n{log}")
+        assert "Traceback" not in done.stderr, done.stderr
+        return str(done.stdout) if "--json" in arguments and status == 0 else done.stdout + done.stderr
+
+    def start(self, host: int, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Begin `labkit` on a host, and leave it running."""
+        return subprocess.Popen(
+            self.command(host, str(LABKIT), *arguments, **environment), text=True, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def give_token(self, source: int, target: int, path: str = "/mnt/token", mode: str = "600") -> str:
+        """Copy a head's token to another host, and return where it lies there."""
+        content = self.run(source, "cat", "/mnt/lab/token").stdout
+        self.run(target, "sh", "-c", f"rm -f {path}; umask 077; printf %s '{content}' > {path}; chmod {mode} {path}")
+        return path
+
+    def processes(self, host: int, name: str) -> list[int]:
+        """Return the ids, as this machine knows them, of a host's processes of a name."""
+        space, found = os.readlink(f"/proc/{self._pids[host]}/ns/pid"), []
+        for place in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.readlink(place / "ns" / "pid") == space and (place / "comm").read_text().strip() == name:
+                    found.append(int(place.name))
+        return found
+
+    def kill_raylet(self, host: int) -> None:
+        (raylet,) = self.processes(host, "raylet")
+        os.kill(raylet, signal.SIGKILL)
+
+    def cut(self, host: int) -> None:
+        _ip("-n", f"{self._name}s", "link", "set", f"p{host}", "down")
+
+    def heal(self, host: int) -> None:
+        _ip("-n", f"{self._name}s", "link", "set", f"p{host}", "up")
+
+    def crash(self, host: int) -> None:
+        """End a host at once, with all that runs on it."""
+        os.kill(self._pids[host], signal.SIGKILL)
+
+    def down(self) -> None:
+        for pid in self._pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)  # the first process of a namespace takes all others with it
+        for init in self._inits:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                init.wait(20)
+        listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout.split()
+        for name in [self._net(host) for host in range(self.n)] + [f"{self._name}s"]:
+            if name in listed:
+                _ip("netns", "del", name)
+
+    def _net(self, host: int) -> str:
+        return f"{self._name}h{host}"
+
+    def _child_of(self, pid: int) -> int:
+        until = time.monotonic() + 10
+        while time.monotonic() < until:
+            with contextlib.suppress(OSError):
+                if children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                    return int(children[0])
+            time.sleep(0.05)
+        raise AssertionError("a host did not begin")
+
+
+@contextlib.contextmanager
+def hosts(n: int) -> Iterator[Hosts]:
+    """Yield `n` hosts for the time of a block; skip the test where this machine cannot have them."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, for hosts in namespaces of their own")
+    missing = [tool for tool in ("ip", "iptables", "nsenter", "unshare") if not shutil.which(tool)]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}, which `make system-deps` installs")
+    found = Hosts(n)
+    try:
+        found.up()
+        yield found
+    finally:
+        found.down()
