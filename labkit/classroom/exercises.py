@@ -91,7 +91,7 @@ class Prediction:
         earlier = lab.progress.list("prediction", self.key)[:1]
         lab.progress.keep(self.key, "prediction", kept)
         shown |= {"predicted": f"{number(self.value, lang, 2)} {unit}".strip(), "gap": number(abs(100 * gap), lang, 0)}
-        message = t(f"exercise.{'too_low' if gap < 0 else 'too_high'}", lang, **shown)
+        message = t(f"exercise.{'too_low' if gap < 0 else 'too_high' if gap else 'exact'}", lang, **shown)
         for first in earlier:  # whoever has measured predicts no more
             pair = {name: f"{number(first[name], lang, 2)} {unit}".strip() for name in ("predicted", "measured")}
             message += " " + t("exercise.first_stays", lang, **pair)

@@ -290,7 +290,7 @@ def booked(method, max_attempts):
         except TaskFailed as fault:
             print(type(fault).__name__, str(fault).partition(" with ")[0])
     files = [place] if place.is_file() else sorted(place.iterdir())
-    return dict(collections.Counter(line for file in files for line in file.read_text().split()))
+    return dict(sorted(collections.Counter(line for file in files for line in file.read_text().split()).items()))
 
 
 print(booked("append", max_attempts=1))

@@ -104,6 +104,10 @@ def test_a_second_prediction_is_told_that_the_first_one_counts(tmp_path: Path, l
         assert said in labkit.predict("1.a", 2).compare(2.0).message
 
 
+def test_a_prediction_that_is_met_is_not_called_too_high(lab: Lab) -> None:
+    assert "exactly it" in labkit.predict("7.b", 2).compare(2.0).message
+
+
 def test_no_prediction_is_said_and_not_kept(lab: Lab) -> None:
     assert labkit.predict("1.a", ...).compare(2.0).state == "not_attempted"
     assert lab.progress.list() == []
