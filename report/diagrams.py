@@ -111,7 +111,7 @@ def containers(compose: Mapping[str, Any], texts: Mapping[str, str]) -> str:
     for service in services:
         x, y, width = at[service["name"]]
         lines = [service["name"] + (f" ×{service['copies']}" if service["copies"] not in ("1", "") else "")]
-        lines += [", ".join(service["ports"])] if service["ports"] else []
+        lines += [" ".join(f":{port.split(':')[-2]}" for port in service["ports"] if ":" in port)]
         parts.append(_box(x, y, width, 56, "service" if service["ports"] else "store", lines, size=11))
     return _svg(16 + len(rows) * 92, parts, texts["containers_title"])
 

@@ -111,7 +111,7 @@ def _container(name: str, service: dict[str, Any]) -> dict[str, Any]:
     copies = (service.get("deploy") or {}).get("replicas", service.get("scale", 1))
     return {
         "name": str(name),
-        "image": str(service.get("image") or (built if isinstance(built, str) else "build")),
+        "image": _default(str(service.get("image") or (built if isinstance(built, str) else "build"))),
         "ports": [_published(port) for port in service.get("ports", [])],
         "copies": _default(str(copies)),
         "waits_for": sorted(map(str, depends)),
