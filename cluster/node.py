@@ -126,9 +126,11 @@ def crowded(*, without: str | None = None) -> str | None:
     if head is None:
         return None
     there = NodeAffinitySchedulingStrategy(head, soft=False)  # Ray's State API answers on the head alone
-    shares = ray.get(
-        ray.remote(_shares).options(num_cpus=0, scheduling_strategy=there).remote(), timeout=_JOIN_TIMEOUT_S
-    )
+    asked = ray.remote(_shares).options(num_cpus=0, scheduling_strategy=there)
+    try:
+        shares = ray.get(asked.remote(ray.get_runtime_context().gcs_address), timeout=_JOIN_TIMEOUT_S)
+    except ray.exceptions.RayError:  # a warning is worth no more than that
+        return None
     cpus = [node["Resources"].get("CPU", 0.0) for node in alive if node["NodeManagerAddress"] != without]
     homeless = n_homeless(cpus, shares)
     if not homeless:
@@ -164,11 +166,11 @@ def n_homeless(cpus: Sequence[float], shares: Sequence[float]) -> int:
     return homeless
 
 
-def _shares() -> list[float]:
+def _shares(address: str) -> list[float]:
     """Return the CPUs that each living actor takes; it runs on the head."""
     from ray.util.state import list_actors
 
-    found = list_actors(detail=True, limit=10_000, raise_on_missing_output=False)
+    found = list_actors(address, detail=True, limit=10_000, raise_on_missing_output=False)
     shares = ((actor.required_resources or {}).get("CPU", 0.0) for actor in found if actor.state != "DEAD")
     return [share for share in shares if share > 0]
 

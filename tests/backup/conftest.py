@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import fsspec
 import pytest
@@ -74,6 +76,8 @@ def bucket() -> Iterator[str]:
             "AWS_SECRET_ACCESS_KEY": "word", "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
         }.items():  # fmt: skip
             patch.setenv(name, value)
+        reset = Request(f"{os.environ['AWS_ENDPOINT_URL']}/moto-api/reset", method="POST")
+        urlopen(reset, timeout=30).close()  # servers of one process share what they hold
         fsspec.filesystem("s3", skip_instance_cache=True).mkdir("lab")
         fsspec.get_filesystem_class("s3").clear_instance_cache()  # of other endpoints
         yield "s3://lab"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from api.proxied import services
 from labkit.classroom import proxied
 from labkit.files.folder import LabFolder
 from labkit.parallel.head import token
@@ -16,7 +17,7 @@ from labkit.runner import ROOT
 
 def test_jupyters_proxy_finds_the_panel_and_the_dashboard() -> None:
     found = {entry.name: entry.load() for entry in entry_points(group="jupyter_serverproxy_servers")}
-    assert found == {"panel": proxied.panel, "ray": proxied.ray}
+    assert found == {"panel": proxied.panel, "ray": proxied.ray, "services": services}
 
 
 @pytest.mark.parametrize(("lang", "title"), [("en", "The Ray cluster now"), ("es", "El clúster de Ray ahora")])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.server
+import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import fsspec
 import pytest
@@ -112,6 +114,8 @@ def bucket() -> Iterator[str]:
             "AWS_SECRET_ACCESS_KEY": "word", "AWS_DEFAULT_REGION": "us-east-1", "AWS_EC2_METADATA_DISABLED": "true",
         }.items():  # fmt: skip
             patch.setenv(name, value)
+        reset = Request(f"{os.environ['AWS_ENDPOINT_URL']}/moto-api/reset", method="POST")
+        urlopen(reset, timeout=30).close()  # servers of one process share what they hold
         fs = fsspec.filesystem("s3", skip_instance_cache=True)
         fs.mkdir("lab")
         fs.pipe_file("lab/own.csv", CONTENT)

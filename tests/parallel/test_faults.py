@@ -329,8 +329,15 @@ def test_a_store_that_is_filled_says_so_and_lets_small_results_pass(three_nodes:
             assert dispatch([Task(f"t{i}", "times", float(i)) for i in range(3)], crew) == [0.0, 1.0, 2.0]
         assert "MB put into a store of 80 MB: then it was full" in report.said
 
-        with pytest.raises(TaskFailed, match=r"could not bring a result.*full"), inject(FillStore()):
-            dispatch([Task("big", "zeros", 4_000_000)], crew)
+        said = ""
+        for _ in range(8):  # Ray may have moved to disk what fills the store, just before the result comes
+            try:
+                with inject(FillStore()):
+                    dispatch([Task("big", "zeros", 4_000_000)], crew)
+            except TaskFailed as fault:
+                said = str(fault)
+                break
+        assert "could not bring a result" in said and "full" in said
 
 
 def test_work_goes_on_when_a_node_dies_and_the_rest_has_room(three_nodes: LabFolder, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_the_page_asks_nobody_for_anything_and_fits_a_phone(content: Content) ->
     assert not re.findall(r'(?:src|href)="(?!data:|#|https://|mailto:)[^"]*"|<link|<iframe|url\(', page)
     assert not re.findall(r'<(?:img|script)[^>]+src="(?!data:)', page)
     assert 'name="viewport"' in page and '<html lang="es-ES">' in page and "<math" in page
-    assert len(re.findall(r"<img [^>]*alt=\"[^\"]{20,}", page)) == page.count("<img ") == 6
+    assert len(re.findall(r"<img [^>]*alt=\"[^\"]{20,}", page)) == page.count("<img ") == 7
     assert "max-width: 100%" in page and page.count('class="wide"') == page.count("<table>")
 
 
@@ -74,7 +74,7 @@ def test_the_pdf_is_tagged_for_screen_readers(content: Content) -> None:
 def test_the_word_document_has_real_styles(content: Content) -> None:
     with zipfile.ZipFile(io.BytesIO(content("es", "docx"))) as archive:
         document, styles = (archive.read(f"word/{name}.xml").decode() for name in ("document", "styles"))
-        assert sum(name.endswith(".png") for name in archive.namelist()) == 6
+        assert sum(name.endswith(".png") for name in archive.namelist()) == 7
     used = set(re.findall(r'w:(?:pStyle|tblStyle|rStyle) w:val="([^"]+)"', document))
     assert {
         "Title",

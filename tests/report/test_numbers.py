@@ -115,6 +115,7 @@ def test_every_table_and_figure_of_measurements_names_its_run(content: Content) 
         "Puertos",
         "Rutas",
         "Arquitectura",
+        "ontenedores",
         "núcleo",
         "ejecuciones",
         "máquinas",
