@@ -14,6 +14,9 @@ export type Sample = Omit<Schemas['Sample'], 'cluster' | 'runs'> & {
 /** An hour of samples at one a second, and what the services kept of the hour before the page was opened. */
 export const KEPT = 3_600 + 720;
 
+/** Pages are drawn anew at most this often, however fast samples come: twice what the services send. */
+const DRAWN_EVERY_MS = 500;
+
 type Live = { connection: Connection; sample: Sample | null; history: readonly Sample[] };
 
 const LiveContext = createContext<Live>({ connection: 'connecting', sample: null, history: [] });
@@ -21,6 +24,9 @@ const LiveContext = createContext<Live>({ connection: 'connecting', sample: null
 export function LiveProvider({ path = '/metrics/live', children }: { path?: string | null; children: ReactNode }) {
   const history = useRef<Sample[]>([]);
   const [sample, setSample] = useState<Sample | null>(null);
+  const drawn = useRef(-Infinity);
+  const waiting = useRef<number | undefined>(undefined);
+  useEffect(() => () => window.clearTimeout(waiting.current), []);
   useEffect(() => {
     if (path === null) return;
     // What was measured before this page was opened; where that cannot be had, charts begin now.
@@ -38,7 +44,15 @@ export function LiveProvider({ path = '/metrics/live', children }: { path?: stri
       sample: (found: Sample) => {
         history.current.push(found);
         if (history.current.length > KEPT) history.current.splice(0, history.current.length - KEPT);
-        setSample(found);
+        if (waiting.current !== undefined) return;
+        const draw = () => {
+          waiting.current = undefined;
+          drawn.current = performance.now();
+          setSample(history.current.at(-1) ?? null);
+        };
+        const early = drawn.current + DRAWN_EVERY_MS - performance.now();
+        if (early <= 0) draw();
+        else waiting.current = window.setTimeout(draw, early);
       },
     },
     5_000,
