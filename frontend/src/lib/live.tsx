@@ -14,8 +14,8 @@ export type Sample = Omit<Schemas['Sample'], 'cluster' | 'runs'> & {
 /** An hour of samples at one a second, and what the services kept of the hour before the page was opened. */
 export const KEPT = 3_600 + 720;
 
-/** Pages are drawn anew at most this often, however fast samples come: twice what the services send. */
-const DRAWN_EVERY_MS = 500;
+/** Pages are drawn anew at most this often, however fast samples come: as often as the services send them. */
+const DRAWN_EVERY_MS = 1_000;
 
 type Live = { connection: Connection; sample: Sample | null; history: readonly Sample[] };
 
