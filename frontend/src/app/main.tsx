@@ -6,7 +6,6 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import '../lib/i18n';
 import { ApiError } from '../lib/api';
-import { queries } from '../lib/queries';
 import { App } from './app';
 import { theme } from './theme';
 
@@ -21,9 +20,6 @@ const cache = new QueryClient({
     mutations: { networkMode: 'always' },
   },
 });
-
-// Asked before anything is drawn: the first page waits for it.
-void cache.prefetchQuery(queries.session);
 
 const root = document.getElementById('root');
 if (root)

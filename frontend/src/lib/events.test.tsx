@@ -1,24 +1,7 @@
 import { act, renderHook } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Source } from '../test-source';
 import { useEvents } from './events';
-
-class Source {
-  static all: Source[] = [];
-  static CLOSED = 2;
-  readyState = 1;
-  onopen = () => undefined;
-  onerror = () => undefined;
-  heard: Record<string, (event: { data: string }) => void> = {};
-  constructor(readonly url: string) {
-    Source.all.push(this);
-  }
-  addEventListener(name: string, heard: (event: { data: string }) => void) {
-    this.heard[name] = heard;
-  }
-  close() {
-    this.readyState = 2;
-  }
-}
 
 beforeEach(() => {
   vi.useFakeTimers();

@@ -1,18 +1,14 @@
 import { act, render, screen } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Source } from '../test-source';
 import { LiveProvider, useLive } from './live';
 
-let hear: (sample: unknown) => void = () => undefined;
-
-vi.mock('./events', () => ({
-  useEvents: (_: string, heard: { sample: (found: unknown) => void }) => {
-    hear = heard.sample;
-    return 'live';
-  },
-}));
-
-beforeEach(() => void vi.useFakeTimers());
-afterEach(() => void vi.useRealTimers());
+beforeEach(() => {
+  vi.useFakeTimers();
+  Source.all = [];
+  vi.stubGlobal('EventSource', Source);
+});
+afterEach(() => vi.useRealTimers());
 
 describe('live samples', () => {
   it('are all kept, and drawn at most once a second, the newest too', () => {
@@ -23,14 +19,14 @@ describe('live samples', () => {
       return <p>{`${sample?.at ?? 'none'} of ${history.length}`}</p>;
     }
     render(
-      <LiveProvider path={null}>
+      <LiveProvider>
         <Page />
       </LiveProvider>,
     );
     drawn = 0;
     for (let n = 1; n <= 100; n += 1) {
       act(() => {
-        hear({ at: String(n) });
+        Source.all[0]?.heard.sample?.({ data: JSON.stringify({ at: String(n) }) });
         vi.advanceTimersByTime(100);
       });
     }

@@ -26,7 +26,13 @@ export function LiveProvider({ path = '/metrics/live', children }: { path?: stri
   const [sample, setSample] = useState<Sample | null>(null);
   const drawn = useRef(-Infinity);
   const waiting = useRef<number | undefined>(undefined);
-  useEffect(() => () => window.clearTimeout(waiting.current), []);
+  useEffect(
+    () => () => {
+      window.clearTimeout(waiting.current);
+      waiting.current = undefined; // mounted again, it draws again
+    },
+    [],
+  );
   useEffect(() => {
     if (path === null) return;
     // What was measured before this page was opened; where that cannot be had, charts begin now.
