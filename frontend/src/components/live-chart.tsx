@@ -40,6 +40,7 @@ export default function LiveChart({
         width: at.clientWidth || 300,
         height,
         legend: { show: names.length > 1, live: false },
+        padding: [null, 36, null, null], // half of the last time's label, such as 10:58:45 PM
         cursor: { show: false },
         axes: [{ ...axis, values: (_, splits) => splits.map((at) => clock.current(at)) }, { ...axis, space: 34, size: 84, values: (_, splits) => splits.map((value) => latest.current(value)) }],
         scales: { y: { range: (_, low, high) => [Math.min(0, low ?? 0), top ?? Math.max(high ?? 1, 1e-9) * 1.1] } },
