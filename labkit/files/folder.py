@@ -79,19 +79,22 @@ class LabFolder:
 
     def _check_layout(self) -> None:
         layout = self.root / "layout"
-        if not layout.exists():
-            if strangers := sorted(path.name for path in self.root.iterdir() if not _is_ours(path)):
-                raise StorageError(
-                    f"{self.root} is no lab folder, and not empty (it holds {strangers[0]}): "
-                    "choose an empty or a new folder by LABKIT_HOME."
+        # Listed before the layout is looked for: what another process makes meanwhile, it makes after its layout.
+        strangers = sorted(path.name for path in self.root.iterdir() if not _is_ours(path))
+        if layout.exists():
+            if (found := layout.read_text(errors="replace").strip()) != str(LAYOUT):
+                raise OldLayout(
+                    f"The lab folder {self.root} is of layout {found[:20] or 'unknown'}, this labkit needs layout "
+                    f"{LAYOUT}. Begin anew with `labkit clean`, which removes all runs and models in it, or choose "
+                    "another folder by LABKIT_HOME."
                 )
-            write_whole(layout, f"{LAYOUT}\n")
-        elif (found := layout.read_text(errors="replace").strip()) != str(LAYOUT):
-            raise OldLayout(
-                f"The lab folder {self.root} is of layout {found[:20] or 'unknown'}, this labkit needs layout "
-                f"{LAYOUT}. Begin anew with `labkit clean`, which removes all runs and models in it, or choose another "
-                "folder by LABKIT_HOME."
+        elif strangers:
+            raise StorageError(
+                f"{self.root} is no lab folder, and not empty (it holds {strangers[0]}): "
+                "choose an empty or a new folder by LABKIT_HOME."
             )
+        else:
+            write_whole(layout, f"{LAYOUT}\n")
 
 
 def _is_ours(path: Path) -> bool:

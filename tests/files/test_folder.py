@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pathlib
 import subprocess
 import sys
 
@@ -51,3 +52,15 @@ def test_several_processes_may_make_it_at_once(tmp_path):
     code = "import pathlib, sys; from labkit.files import folder; folder.LabFolder(pathlib.Path(sys.argv[1])).ensure()"
     makers = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "lab")]) for _ in range(6)]
     assert [maker.wait() for maker in makers] == [0] * 6
+
+
+def test_a_lab_that_another_process_makes_at_that_very_moment_is_no_stranger(tmp_path, monkeypatch):
+    listed = pathlib.Path.iterdir
+
+    def listed_late(path):
+        monkeypatch.undo()
+        LabFolder(path).ensure()
+        return listed(path)
+
+    monkeypatch.setattr(pathlib.Path, "iterdir", listed_late)
+    LabFolder(tmp_path / "lab").ensure()
