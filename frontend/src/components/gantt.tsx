@@ -47,7 +47,7 @@ export function Gantt({ tasks, width = 760 }: { tasks: readonly TaskEvent[]; wid
           <Text size="xs">{t('gantt.failed')}</Text>
         </Group>
       </Group>
-      <div style={{ overflowX: 'auto' }} role="region" tabIndex={0} aria-label={t('gantt.title')}>
+      <div className="wide" role="region" tabIndex={0} aria-label={t('gantt.title')}>
         <svg viewBox={`0 0 ${width} ${height}`} style={{ width: '100%', minWidth: 680 }} role="img" aria-label={t('gantt.summary', { tasks: tasks.length, workers: workers.length, seconds: number(span, 1) })}>
           {ticks.map((tick) => (
             <g key={tick}>

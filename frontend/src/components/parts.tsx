@@ -77,7 +77,7 @@ export function RunLink({ id, children }: { id: string; children?: ReactNode }) 
 /** Wide content scrolls by itself; the page never does. */
 export function Wide({ label, children }: { label: string; children: ReactNode }) {
   return (
-    <div role="region" aria-label={label} tabIndex={0} style={{ overflowX: 'auto' }}>
+    <div role="region" aria-label={label} tabIndex={0} className="wide">
       {children}
     </div>
   );

@@ -39,7 +39,7 @@ export default function SpeedupChart({ series, curves = [] }: { series: { name: 
         <XAxis dataKey="n" type="number" domain={[0, 'dataMax']} ticks={[...counts].sort((a, b) => a - b)} stroke={ink} label={{ value: t('table.workers'), position: 'insideBottom', offset: -12, fill: ink }} />
         <YAxis stroke={ink} domain={[0, Math.ceil(highest + 0.5)]} allowDataOverflow tickFormatter={(value: number) => number(value, 1)} width={44} />
         <Tooltip formatter={(value) => number(Number(value))} labelFormatter={(n) => t('table.nWorkers', { count: Number(n) })} contentStyle={{ background: 'var(--mantine-color-body)', borderColor: 'var(--line)' }} />
-        <Legend verticalAlign="top" height={28} />
+        <Legend verticalAlign="top" wrapperStyle={{ paddingBottom: 8 }} />
         <Line dataKey="ideal" name={t('chart.ideal')} stroke="var(--muted)" strokeDasharray="2 4" dot={false} isAnimationActive={false} />
         <Line dataKey="limit" name={t('chart.limit')} stroke="var(--limit)" strokeDasharray="8 4" dot={{ r: 3 }} connectNulls isAnimationActive={false} />
         {series.map(({ name }, place) => (

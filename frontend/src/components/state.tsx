@@ -7,13 +7,13 @@ import { ApiError, base } from '../lib/api';
 /** What went wrong, and what to do: one look for all pages. */
 export function Problem({ fault, again }: { fault: unknown; again?: () => void }) {
   const { t } = useTranslation();
-  const { status, message } = fault instanceof ApiError ? fault : { status: -1, message: String(fault) };
+  const { status, code, message } = fault instanceof ApiError ? fault : { status: -1, code: '', message: String(fault) };
   const kinds: Record<number, string> = { 0: 'offline', 401: 'unauthorised', 403: 'forbidden', 503: 'unavailable' };
   const kind = kinds[status] ?? 'error';
   return (
     <Alert color={kind === 'error' ? 'red' : 'yellow'} variant="light" title={t(`state.${kind}`)} role="alert">
       <Stack gap="xs" align="flex-start">
-        <Text size="sm">{t(`state.${kind}Do`)}</Text>
+        <Text size="sm">{t(`problem.${code}`, { defaultValue: t(`state.${kind}Do`) })}</Text>
         {status > 0 && (
           <Text size="sm" c="var(--mantine-color-text)" lang="en">
             {message}

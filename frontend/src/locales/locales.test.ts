@@ -23,6 +23,13 @@ describe('texts', () => {
     for (const key of keys(en)) expect(holes(text(es, key)), key).toEqual(holes(text(en, key)));
   });
 
+  it('are there for every problem of the services that its status alone does not explain', () => {
+    const told = readFileSync(join(SRC, '../../api/problems.py'), 'utf8');
+    const codes = [...told.matchAll(/\((4\d\d|503), "([a-z-]+)"/g)].filter(([, status]) => status !== '401' && status !== '403').map(([, , code]) => code);
+    expect(codes.length).toBeGreaterThan(8);
+    for (const code of codes.filter((each) => each !== 'unknown-host')) expect(en.problem, code).toHaveProperty(code ?? '');
+  });
+
   it('are all known that a page asks for by name', () => {
     const known = new Set(plain(keys(en)));
     for (const file of files)

@@ -207,9 +207,9 @@ function Answer({ found, fields }: { found: Schemas['Predictions']; fields: read
                     <Table.Td>{meaning(move.field)}</Table.Td>
                     <Table.Td>{shown(move.field, move.value)}</Table.Td>
                     <Table.Td>{shown(move.field, move.typical)}</Table.Td>
-                    <Table.Td style={{ minWidth: 120 }}>
+                    <Table.Td style={{ minWidth: 'min(120px, 24vw)' }}>
                       <Group gap={6} wrap="nowrap">
-                        <span aria-hidden style={{ width: `${(60 * Math.abs(move.change)) / most}px`, height: 10, flexShrink: 0, background: move.change > 0 ? 'var(--series-2)' : 'var(--series-1)' }} />
+                        <span aria-hidden style={{ width: `calc(min(60px, 9vw) * ${Math.abs(move.change) / most})`, height: 10, flexShrink: 0, background: move.change > 0 ? 'var(--series-2)' : 'var(--series-1)' }} />
                         <Text size="xs">{`${move.change > 0 ? '+' : ''}${number(100 * move.change, 1)}`}</Text>
                       </Group>
                     </Table.Td>

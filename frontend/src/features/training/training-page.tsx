@@ -173,17 +173,18 @@ function Models() {
   });
   const back = useMutation({ mutationFn: () => take(api.POST('/models/rollback')), ...settled });
   const fault = promote.error ?? back.error;
+  const found = useQuery(queries.models);
   return (
     <Panel
       title={t('models.title')}
       aside={
-        <Button size="xs" variant="default" disabled={!may} loading={back.isPending} onClick={() => back.mutate()}>
+        <Button size="xs" variant="default" disabled={!may || (found.data?.length ?? 0) < 2} loading={back.isPending} onClick={() => back.mutate()}>
           {t('models.rollback')}
         </Button>
       }
     >
       {fault && <Problem fault={fault} />}
-      <Loaded query={useQuery(queries.models)} empty={t('attention.model')}>
+      <Loaded query={found} empty={t('attention.model')}>
         {(models) => (
           <Wide label={t('models.title')}>
             <Table striped withRowBorders={false} miw={720} style={{ fontVariantNumeric: 'tabular-nums' }}>
