@@ -26,7 +26,7 @@ from labkit.store.database import now
 Progress = Callable[[str, float], None]
 ARTEFACTS = ("runs", "models")
 _MARKER, _LAYOUT = "labkit-backups", "1"
-_NAME = re.compile(r"backups/(\d{8}-\d{6}-[0-9a-f]{12})\.json")
+_NAME = re.compile(r"backups/(\d{8}-\d{6}(?:\d{6})?-[0-9a-f]{12})\.json")  # the first ones had no microseconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Archive:
             record = {"created": now(), "kind": kind_of(source.database), "database": database, "rows": content.rows,
                       "n_bytes_database": n_bytes, "files": files, "lacking": lacking}  # fmt: skip
             path.write_text(json.dumps(record, indent=1, ensure_ascii=False), "utf-8")
-            made = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{digest_of_file(path)[:12]}"
+            made = f"{datetime.now(UTC):%Y%m%d-%H%M%S%f}-{digest_of_file(path)[:12]}"
             self.place.store(path, f"backups/{made}.json")
             return self.get(made, scratch)
 

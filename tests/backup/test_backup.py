@@ -46,6 +46,15 @@ def test_a_backup_restored_elsewhere_has_the_same_rows_and_files(lab: SmallLab, 
     assert whole and found == made
 
 
+def test_backups_of_one_second_are_listed_as_they_were_made(lab: SmallLab, tmp_path: Path) -> None:
+    kept = Archive(str(tmp_path / "kept"))
+    made = []
+    for index in range(5):  # by their digests alone these would come in order in 1 of 120 cases
+        made.append(kept.make(lab.source).id)
+        lab.add_run(f"later {index}")
+    assert kept.list() == made and kept.get("newest", tmp_path).id == made[-1]
+
+
 def test_restoring_puts_a_lab_back_whatever_came_after(lab: SmallLab, tmp_path: Path) -> None:
     kept, before = Archive(str(tmp_path / "kept")), state_of(lab)
     made = kept.make(lab.source)
