@@ -18,6 +18,7 @@ from playwright.sync_api import sync_playwright
 
 TOUR = Path(__file__).resolve().parent / "tour"
 LANGUAGES = {"en": "en-GB", "es": "es-ES"}
+REPORTS = {"en": "technical-report.html", "es": "informe-tecnico.html"}
 SCREEN = {"width": 1280, "height": 800}
 COLOURS = 96
 
@@ -58,7 +59,7 @@ def main(services: str, jupyter: str, reports: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for lang, locale in LANGUAGES.items():
-            [report] = Path(reports).glob(f"*{lang}*.html")
+            report = Path(reports, REPORTS[lang]).resolve(strict=True)
             context = browser.new_context(viewport=SCREEN, locale=locale, reduced_motion="reduce")
             context.set_default_timeout(60_000)
             take(context, lang, services, jupyter, report)
