@@ -142,7 +142,7 @@ def test_a_training_that_was_killed_is_resumed_and_fits_nothing_twice(labkit: Sh
     choice = ("train", "--days", "15", "--recipes", recipes, "--engine", "processes", "--workers", "1")
     with labkit.start(*choice) as driver:
         database = labkit.home / "lab.db"
-        until = time.monotonic() + 60
+        until = time.monotonic() + 120
         while not (database.exists() and n_kept(labkit) >= 3) and time.monotonic() < until:
             time.sleep(0.02)  # soon enough to leave fits undone
         driver.send_signal(signal.SIGKILL)
