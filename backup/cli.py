@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backup.archive import ARTEFACTS, Archive, Backup, Source
 from labkit.cli.app import app
 from labkit.cli.options import Json
 from labkit.cli.show import console, progress, show_json, show_table
 from labkit.errors import InvalidArgument, LabError
 from labkit.files.whole import scratch_folder
 from labkit.lab import Lab, start
+
+if TYPE_CHECKING:
+    from backup.archive import Archive, Backup, Source
 
 backup = typer.Typer(no_args_is_help=True, help="Back up database and artefacts while the lab runs, and restore them.")
 app.add_typer(backup, name="backup")
@@ -34,7 +36,7 @@ def make(
     """Back up the database and the artefacts; what goes on meanwhile need not stop."""
     if keep is not None and keep < 1:
         raise InvalidArgument(f"At least 1 backup is kept, not {keep}.")
-    lab, archive = start(), Archive(_place(at))
+    lab, archive = start(), _archive(at)
     with _alone(lab, "back up this lab"), progress("Backup", quiet=as_json) as tell:
         made = archive.make(_source(lab), tell)
         removed = archive.prune(keep) if keep is not None else []
@@ -54,7 +56,7 @@ def make(
 @backup.command("list")
 def list_(at: At = None, as_json: Json = False) -> None:
     """List the backups, the newest first."""
-    archive, found = Archive(_place(at)), []
+    archive, found = _archive(at), []
     lab = start()
     with scratch_folder(lab.folder.root) as scratch:
         for each in reversed(archive.list()):
@@ -82,7 +84,7 @@ def verify(
     ] = None,
 ) -> None:
     """Restore a backup elsewhere, and compare the digests of its rows and files."""
-    lab, archive = start(), Archive(_place(at))
+    lab, archive = start(), _archive(at)
     with progress("Restoring elsewhere"):
         found, whole = archive.verify(which, lab.folder.root, database_url)
     console.print(f"Backup {found.id} is sound: {_words(found)}, all digests as they were.", highlight=False)
@@ -106,7 +108,7 @@ def restore(
     from backup.restoring import check_idle
     from backup.restoring import restore as put_back
 
-    lab, archive = start(), Archive(_place(at))
+    lab, archive = start(), _archive(at)
     source = _source(lab)
     archive.list()  # a wrong place is told before anybody is asked
     if not yes and not typer.confirm(f"Put {lab.folder.root} to the state of backup {which}?"):
@@ -132,12 +134,18 @@ def restore(
 @backup.command("prune")
 def prune(keep: Annotated[int, typer.Option(help="How many of the newest to keep.")], at: At = None) -> None:
     """Remove all but the newest backups, and the files that only those named."""
-    lab, archive = start(), Archive(_place(at))
+    lab, archive = start(), _archive(at)
     with _alone(lab, "remove backups"):
         removed = archive.prune(keep)
     console.print(
         f"Removed {len(removed)}: {', '.join(removed)}." if removed else "Nothing to remove.", highlight=False
     )
+
+
+def _archive(at: str | None) -> Archive:
+    from backup.archive import Archive  # only now: SQLAlchemy would be half the start of every other command
+
+    return Archive(_place(at))
 
 
 def _place(at: str | None) -> str:
@@ -148,6 +156,8 @@ def _place(at: str | None) -> str:
 
 
 def _source(lab: Lab) -> Source:
+    from backup.archive import ARTEFACTS, Source
+
     base = lab.settings.artefacts.rstrip("/") if lab.settings.artefacts else str(lab.folder.root)
     return Source(
         lab.folder.root,

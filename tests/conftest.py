@@ -11,6 +11,7 @@ from sqlalchemy import Pool, event
 
 from labkit.files.folder import LabFolder
 from tests import postgresql
+from tests.costs import give_costs
 
 # Longest first, as the course teaches: whatever long file is begun last keeps one process busy while the other idles.
 LONGEST = (
@@ -36,8 +37,7 @@ def ray_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabFolder]
     from labkit.parallel.cluster import attach, detach
     from labkit.parallel.head import start_head, stop_head
 
-    folder = LabFolder(tmp_path_factory.mktemp("lab"))
-    folder.ensure()
+    folder = LabFolder(give_costs(tmp_path_factory.mktemp("lab")))
     start_head(folder, port=0, n_cpus=4, with_parent=True)  # room for two crews of two
     try:
         attach(folder)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -37,6 +39,8 @@ def test_every_engine_gives_the_same_bits_of_three_classes(dataset, by) -> None:
 def test_the_model_kept_predicts_rows_as_they_come(lab, dataset) -> None:
     record = lab.train(dataset, recipes=RECIPES, engine="sequential")
     assert record["results"]["scores"]["roc_auc"] > 0.8 and record["parameters"]["target"] == "late"
+    (kept,) = lab.folder.root.glob("costs-*.json")  # measured by that first training
+    assert {name for name, factor in json.loads(kept.read_text()).items() if factor > 0} == set(RECIPES)
     ensemble, encoder = lab.models.load()
     assert ensemble.n_classes == encoder.n_classes == 3 and encoder == dataset.encoder
     rows = read_shard(dataset.test)

@@ -13,6 +13,7 @@ from api.settings import Settings
 from api.tokens import TokenStore
 from labkit.lab import Lab
 from labkit.store.database import open_database
+from tests.costs import give_costs
 
 HOST = "http://127.0.0.1:8000"
 RECIPES = ["hgb-small", "logistic-onehot", "forest-20"]
@@ -21,7 +22,7 @@ RECIPES = ["hgb-small", "logistic-onehot", "forest-20"]
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A lab with two models, the first of them promoted, and no cluster."""
-    lab = labkit.start(home=tmp_path_factory.mktemp("api") / "lab", lang="en")
+    lab = labkit.start(home=give_costs(tmp_path_factory.mktemp("api") / "lab"), lang="en")
     dataset = lab.prepare(days=12)
     for recipes in (RECIPES, ["logistic-numeric"]):
         lab.train(dataset, recipes=recipes, engine="sequential")

@@ -24,13 +24,14 @@ from labkit.parallel.service import outliving
 from labkit.store.database import open_database
 from tests import postgresql
 from tests.api.served import Served
+from tests.costs import give_costs
 from tests.files.test_disk import may_unshare
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A lab with a model."""
-    lab = labkit.start(home=tmp_path_factory.mktemp("faults") / "lab", lang="en")
+    lab = labkit.start(home=give_costs(tmp_path_factory.mktemp("faults") / "lab"), lang="en")
     lab.train(lab.prepare(days=12), recipes=["logistic-numeric"], engine="sequential")
     return lab
 

@@ -27,6 +27,7 @@ from labkit.parallel.head import start_head, stop_head
 from labkit.parallel.service import free_port, outliving
 from tests.api.served import Served
 from tests.cli.conftest import shell_at
+from tests.costs import give_costs
 
 SMALL = {"days": 12, "recipes": ["hgb-small", "logistic-numeric"]}
 
@@ -34,7 +35,7 @@ SMALL = {"days": 12, "recipes": ["hgb-small", "logistic-numeric"]}
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab with a model and a running head."""
-    lab = labkit.start(home=tmp_path_factory.mktemp("serve") / "lab ñ", lang="en")
+    lab = labkit.start(home=give_costs(tmp_path_factory.mktemp("serve") / "lab ñ"), lang="en")
     start_head(lab.folder, port=0, n_cpus=4, with_parent=True)
     try:
         lab.train(lab.prepare(days=12), recipes=["hgb-small"], engine="sequential")

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.costs import give_costs
+
 LABKIT = Path(sys.executable).with_name("labkit")
 
 
@@ -60,7 +62,7 @@ def labkit(tmp_path: Path) -> Shell:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shell]:
     """A lab with a running head, one model and one benchmark, all of them small."""
-    shell = shell_at(tmp_path_factory.mktemp("año") / "lab")
+    shell = shell_at(give_costs(tmp_path_factory.mktemp("año") / "lab"))
     shell.run("cluster", "start", "--ray-port", "0")
     try:
         shell.run("train", "--days", "12", "--recipes", "hgb-small,logistic-numeric")

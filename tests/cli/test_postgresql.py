@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from labkit.store.models import ModelStore
 from tests.cli.conftest import Shell
+from tests.costs import give_costs
 
 
 def test_a_lab_keeps_its_records_in_postgresql(labkit: Shell, postgresql_url: str) -> None:
+    give_costs(labkit.home)
     choice = ("--days", "6", "--recipes", "logistic-numeric", "--engine", "sequential")
     record = labkit.json("train", *choice, LABKIT_DATABASE_URL=postgresql_url)
     assert record["status"] == "finished" and record["results"]["fitted"] == 1

@@ -24,6 +24,7 @@ import labkit
 from api.rows import EXAMPLE
 from labkit.parallel.service import die_with_parent, free_port
 from tests.cli.conftest import LABKIT, Shell, shell_at
+from tests.costs import give_costs
 from tests.deploy.gateway import Gateway, needs_nginx, running
 
 pytestmark = [needs_nginx, pytest.mark.timeout(500)]  # four servers start, on a machine that may be busy
@@ -76,7 +77,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory, postgresql_server: str) -> I
         pgpass.chmod(0o600)
         place = url.replace(url[url.index("://labkit") + 9 : url.index("@")], "") + f"&passfile={pgpass}"
         assert postgresql.PASSWORD not in place and "%" not in place
-        shell = shell_at(home)
+        shell = shell_at(give_costs(home))
         shell.environment["LABKIT_DATABASE_URL"] = place
         opened = labkit.start(home=home, database=place, lang="en")
         opened.train(opened.prepare(days=12), recipes=["logistic-numeric"], engine="sequential")

@@ -20,6 +20,7 @@ from labkit.parallel.head import start_head, stop_head
 from labkit.runner import ROOT
 from labkit.store.database import open_database
 from tests.api.served import Served
+from tests.costs import give_costs
 
 CHROMIUM = shutil.which("chromium")
 TIMEOUT_S = 90
@@ -37,7 +38,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A lab with a head, two models and a measured table."""
-    lab = labkit.start(home=tmp_path_factory.mktemp("pages") / "lab", lang="en")
+    lab = labkit.start(home=give_costs(tmp_path_factory.mktemp("pages") / "lab"), lang="en")
     start_head(lab.folder, port=0, n_cpus=4, with_parent=True)
     try:
         dataset = lab.prepare(days=12)

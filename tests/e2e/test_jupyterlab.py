@@ -19,6 +19,7 @@ from labkit.lab import start
 from labkit.parallel.head import start_head, stop_head
 from labkit.parallel.service import end_service, free_port
 from labkit.runner import notebook
+from tests.costs import give_costs
 
 CHROMIUM = shutil.which("chromium")
 START, SPEEDUPS = "00_start_here", "04_speedup_tables"
@@ -38,7 +39,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: make s
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A JupyterLab beside a Ray head, whose copies of the notebooks have small parameters."""
     root = tmp_path_factory.mktemp("clon ñ")
-    lab = start(home=root / "lab", lang="en")
+    lab = start(home=give_costs(root / "lab"), lang="en")
     start_head(lab.folder, port=0, n_cpus=2, with_parent=True)
     strange = pytest.MonkeyPatch()
     for name in [name for name in os.environ if name.startswith("RAY_")]:  # of a cluster that this process attached to
