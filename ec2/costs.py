@@ -71,7 +71,9 @@ def given(texts: Sequence[str], lang: str) -> dict[str, float]:
     return found
 
 
-def bill(wanted: Mapping[tuple[str, str], float], region: str, prices: Mapping[str, Any], own: Mapping[str, float]) -> list[Item]:
+def bill(
+    wanted: Mapping[tuple[str, str], float], region: str, prices: Mapping[str, Any], own: Mapping[str, float]
+) -> list[Item]:
     """Return a bill's lines.
 
     Parameters
@@ -97,7 +99,9 @@ def bill(wanted: Mapping[tuple[str, str], float], region: str, prices: Mapping[s
     for (what, unit), amount in wanted.items():
         if amount <= 0:
             continue
-        found = next((each for each in prices["prices"] if each["what"] == what and each["region"] == region), {})
+        found: dict[str, Any] = next(
+            (each for each in prices["prices"] if each["what"] == what and each["region"] == region), {}
+        )
         source = "--price" if what in own else found.get("source") or prices["sources"].get(unit, "")
         items.append(Item(what, amount, unit, own.get(what, found.get("usd")), source))
     return items

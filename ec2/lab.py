@@ -199,7 +199,7 @@ class Ec2Lab:
         return packed.name
 
     def down(self, tell: Tell, *, with_bucket: bool = False) -> None:
-        """Remove the lab, and with `with_bucket` its releases, artefacts and backups too; again where that was cut short."""
+        """Remove the lab, and with `with_bucket` its backups too; again where that was cut short."""
         account = self.cloud.account()
         stacks.delete(self.cloud, self.stack, tell)
         for name in self._parameters():

@@ -106,7 +106,8 @@ def failure(cloud: Cloud, name: str, status: str) -> LabError:
     events = _events(cloud, name)
     failed = [
         each for each in events
-        if each["ResourceStatus"].endswith("_FAILED") and "cancelled" not in each.get("ResourceStatusReason", "").lower()
+        if each["ResourceStatus"].endswith("_FAILED")
+        and "cancelled" not in each.get("ResourceStatusReason", "").lower()
     ]  # fmt: skip
     first = failed[0] if failed else {"LogicalResourceId": name, "ResourceStatusReason": status}
     said = str(first.get("ResourceStatusReason", status))

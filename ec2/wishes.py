@@ -128,7 +128,9 @@ def fit(cloud: Cloud, wishes: Wishes) -> dict[str, str]:
             )  # fmt: skip
     sizes = [each.get("Ebs", {}).get("VolumeSize", 0) for each in image.get("BlockDeviceMappings", [])]
     if max(sizes, default=0) > wishes.disk_gib:
-        raise NotEnoughDisk(tr("image_disk", cloud.lang, image=image["ImageId"], needed=max(sizes), asked=wishes.disk_gib))
+        raise NotEnoughDisk(
+            tr("image_disk", cloud.lang, image=image["ImageId"], needed=max(sizes), asked=wishes.disk_gib)
+        )
     check_quota(cloud, {wishes.instance_type: 1, wishes.worker_type: wishes.n_workers}, kinds)
     return {
         "LabName": wishes.name, "ImageId": image["ImageId"], "InstanceType": wishes.instance_type,
@@ -179,7 +181,8 @@ def check_quota(cloud: Cloud, wanted: dict[str, int], kinds: dict[str, dict[str,
     except LabError:  # the right to ask is no right that a lab needs; AWS tells at the latest when it starts them
         return
     running = cloud.pages(
-        "ec2", "describe_instances", "Reservations", Filters=[{"Name": "instance-state-name", "Values": ["running", "pending"]}]
+        "ec2", "describe_instances", "Reservations",
+        Filters=[{"Name": "instance-state-name", "Values": ["running", "pending"]}],
     )  # fmt: skip
     used = sum(
         each.get("CpuOptions", {}).get("CoreCount", 0) * each.get("CpuOptions", {}).get("ThreadsPerCore", 1)
