@@ -40,7 +40,7 @@ class Cloud:
     Parameters
     ----------
     region : str or None
-        Such as "eu-west-1"; without it the one of AWS's own settings (`AWS_REGION`, the profile).
+        Such as "eu-west-1"; without it the one of AWS's own settings (`AWS_DEFAULT_REGION`, the profile).
     lang : {"en", "es"}
         The language of what goes wrong.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -28,7 +29,7 @@ def language() -> str:
 
 def open_lab(name: str, region: str | None) -> Ec2Lab:
     """Return a lab by its name; nobody is asked yet."""
-    return Ec2Lab(Cloud(region, language()), name)
+    return Ec2Lab(Cloud(region or os.environ.get("AWS_REGION"), language()), name)
 
 
 def say(text: str) -> None:
