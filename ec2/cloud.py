@@ -52,11 +52,10 @@ class Cloud:
 
     def __init__(self, region: str | None, lang: str) -> None:
         try:
-            import botocore.session
+            self._session = new_session()
         except ImportError as fault:
             raise CloudError(tr("no_botocore", lang)) from fault
         self.lang = lang
-        self._session = botocore.session.get_session()
         self._clients: dict[tuple[str, float], Any] = {}
         with self._explained("profile"):
             asked = region or self._session.get_config_variable("region")
@@ -148,6 +147,13 @@ class Cloud:
             return InvalidArgument(tr("no_image", self.lang, region=self.region, said=said))
         kind = Absent if _is_absent(code, said) else CloudError
         return kind(tr("refused", self.lang, operation=operation, code=code, said=said))
+
+
+def new_session() -> Any:
+    """Return AWS's own settings: environment, profile, credentials."""
+    import botocore.session
+
+    return botocore.session.get_session()
 
 
 def _is_absent(code: str, said: str) -> bool:

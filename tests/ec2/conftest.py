@@ -49,7 +49,7 @@ class Gate:
                 self.send_response_only(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Content-Length", headers.get("X-Length", str(len(content))))
                 self.end_headers()
                 if self.command != "HEAD":
                     self.wfile.write(content)
@@ -125,6 +125,7 @@ class Aws:
 
     def __init__(self, gate: Gate, image: str, arm_image: str) -> None:
         self.gate, self.image, self.arm_image = gate, image, arm_image
+        self.network: tuple[str, ...] = ()
 
     def labkit(self, *arguments: str, status: int = 0, typed: str = "") -> str:
         """Run `labkit ec2 …` in this process; return what it printed, a fault's message included."""
@@ -152,6 +153,25 @@ class Aws:
         return Cloud("us-east-1", "en").call(service, operation, **arguments)
 
 
+def share_clients(patch: pytest.MonkeyPatch) -> None:
+    """Let all commands of one process share botocore's clients: it reads its models for a second for each."""
+    import botocore.session
+
+    from ec2 import cloud
+
+    session, made = botocore.session.get_session(), dict[tuple[str, ...], Any]()
+    create = session.create_client
+
+    def shared(service: str, region_name: str, config: Any) -> Any:
+        key = (service, region_name, os.environ["AWS_ENDPOINT_URL"], os.environ.get("AWS_ACCESS_KEY_ID", ""))
+        if key not in made:
+            made[key] = create(service, region_name=region_name, config=config)
+        return made[key]
+
+    patch.setattr(session, "create_client", shared)
+    patch.setattr(cloud, "new_session", lambda: session)
+
+
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Aws]:
     """An account of its own, without a lab."""
@@ -171,6 +191,7 @@ def aws() -> Iterator[Aws]:
             "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         }.items():  # fmt: skip
             patch.setenv(name, value)
+        share_clients(patch)
         patch.setattr(stacks, "EVERY_S", 0.01)
         patch.setattr(remote, "EVERY_S", 0.01)
         urlopen(Request(f"http://127.0.0.1:{gate.behind}/moto-api/reset", method="POST"), timeout=30).close()
@@ -178,6 +199,8 @@ def aws() -> Iterator[Aws]:
         for name, architecture in (("image", "x86_64"), ("arm_image", "arm64")):
             asked = [{"Name": "architecture", "Values": [architecture]}]
             setattr(made, name, made.call("ec2", "describe_images", Filters=asked)["Images"][0]["ImageId"])
+        subnet = made.call("ec2", "describe_subnets")["Subnets"][0]
+        made.network = ("--vpc", subnet["VpcId"], "--subnet", subnet["SubnetId"])
         yield made
     gate.server.shutdown()
     gate.server.server_close()
@@ -193,6 +216,6 @@ def no_faults_left(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def lab(aws: Aws) -> Aws:
-    """The account with one lab that is up, of two workers."""
-    aws.up("--workers", "2")
+    """The account with one lab that is up, of two workers, in a network that is there: moto cannot remove one."""
+    aws.up("--workers", "2", *aws.network)
     return aws

@@ -23,7 +23,7 @@ def test_up_makes_a_bucket_first_then_brings_the_code_there_then_makes_the_lab(l
 
 def test_a_second_up_makes_nothing_again(lab: Aws) -> None:
     before = lab.gate.seen.count("CreateStack"), lab.gate.seen.count("PUT object")
-    assert "https://" in lab.up("--workers", "2")
+    assert "https://" in lab.up("--workers", "2", *lab.network)
     assert (lab.gate.seen.count("CreateStack"), lab.gate.seen.count("PUT object")) == before
 
 
@@ -78,7 +78,7 @@ def test_what_works_on_the_head_runs_there_by_systems_manager(lab: Aws) -> None:
     ):
         assert command in lab.labkit(*verb, "--dry-run")
         lab.labkit(*verb)
-        sent = max(lab.call("ssm", "list_commands")["Commands"], key=lambda each: each["RequestedDateTime"])
+        sent = lab.call("ssm", "list_commands")["Commands"][-1]
         assert sent["Parameters"]["commands"] == [command] and sent["InstanceIds"] == [head]
     assert "; rm" not in lab.labkit("restore", "a; rm", "--yes", status=2).replace("'a; rm'", "")
 
