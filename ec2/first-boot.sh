@@ -25,6 +25,7 @@ main() {
     step=user && ensure_user
     step=release && ensure_release
     step=venv && ensure_venv
+    step=newest && take_newest
     step=dashboard && ensure_dashboard
     step=settings && ensure_settings
     step=token && ensure_ray_token
@@ -102,6 +103,13 @@ ensure_venv() {
     if [ ! -e "$release/.venv/labkit-installed" ] && changes "Python packages of $release"; then
         (cd "$release" && python3 setup/install.py image)
     fi
+}
+
+# A worker that comes after an update: its user data still names the release of the beginning.
+take_newest() {
+    [ "$role" = worker ] && [ -z "$dry" ] || return 0
+    newest=$(parameter get release 2>/dev/null) || return 0
+    case $newest in labkit-$(basename "$release").tar.gz) ;; *) exec bash "$release/ec2/fetch.sh" "$newest" ;; esac
 }
 
 # The dashboard takes Node.js from PyPI for a while; a lab without it still serves everything else.

@@ -107,7 +107,7 @@ def reply(fault: Fault, headers: dict[str, str]) -> tuple[int, dict[str, str], b
         said = {"__type": fault.code, "message": fault.message}
         return fault.status, {"Content-Type": "application/x-amz-json-1.1", **fault.headers}, json.dumps(said).encode()
     one = f"<Error><Code>{fault.code}</Code><Message>{fault.message}</Message></Error>"
-    many = f"<ErrorResponse>{one}</ErrorResponse>" if "Action" not in headers else one
+    many = f"<ErrorResponse>{one}</ErrorResponse>"
     ec2 = f"<Response><Errors>{one}</Errors></Response>"
     signed = headers.get("Authorization", "")
     content = ec2 if "/ec2/aws4_request" in signed else one if "/s3/aws4_request" in signed else many
