@@ -168,5 +168,5 @@ def test_a_half_made_stack_is_told_with_the_way_out() -> None:
             assert operation == "describe_stacks", "nothing is made on top of it"
             return {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
 
-    with pytest.raises(CloudError, match="half made .* labkit ec2 down clears it away"):
+    with pytest.raises(CloudError, match=r"half made .* labkit ec2 down clears it away"):
         stacks.create(Half("us-east-1", "en"), "labkit-lab", "", {"LabName": "lab"}, print)

@@ -81,7 +81,7 @@ def test_no_right_has_a_wildcard_but_for_names_under_the_labs_own() -> None:
             assert "*" not in text or text.endswith(
                 ("${BucketName}/releases/*", "${BucketName}/backups/*", "${LabName}/*")
             )
-    worker = [policy for policy in of("AWS::IAM::Role")["WorkerRole"]["Policies"]]
+    worker = list(of("AWS::IAM::Role")["WorkerRole"]["Policies"])
     actions = {
         action
         for policy in worker
