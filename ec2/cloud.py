@@ -59,9 +59,9 @@ class Cloud:
         self._clients: dict[tuple[str, float], Any] = {}
         with self._explained("profile"):
             asked = region or self._session.get_config_variable("region")
+            known = self._session.get_available_regions("ec2")
         if not asked:
             raise InvalidArgument(tr("no_region", lang))
-        known = self._session.get_available_regions("ec2")
         if asked not in known:
             raise InvalidArgument(tr("wrong_region", lang, region=asked, known=", ".join(sorted(known)[:40])))
         self.region: str = asked

@@ -156,6 +156,7 @@ class Aws:
 def share_clients(patch: pytest.MonkeyPatch) -> None:
     """Let all commands of one process share botocore's clients: it reads its models for a second for each."""
     import botocore.session
+    from botocore.config import Config
 
     from ec2 import cloud
 
@@ -165,6 +166,8 @@ def share_clients(patch: pytest.MonkeyPatch) -> None:
     def shared(service: str, region_name: str, config: Any) -> Any:
         key = (service, region_name, os.environ["AWS_ENDPOINT_URL"], os.environ.get("AWS_ACCESS_KEY_ID", ""))
         if key not in made:
+            if not os.environ["AWS_ENDPOINT_URL"].endswith(":9"):  # moto on a busy machine is no dead endpoint
+                config = Config(read_timeout=100, retries={"total_max_attempts": 1})
             made[key] = create(service, region_name=region_name, config=config)
         return made[key]
 
