@@ -131,7 +131,9 @@ def fit(cloud: Cloud, wishes: Wishes) -> dict[str, str]:
         raise NotEnoughDisk(
             tr("image_disk", cloud.lang, image=image["ImageId"], needed=max(sizes), asked=wishes.disk_gib)
         )
-    check_quota(cloud, {wishes.instance_type: 1, wishes.worker_type: wishes.n_workers}, kinds)
+    wanted = {wishes.worker_type: wishes.n_workers}
+    wanted[wishes.instance_type] = wanted.get(wishes.instance_type, 0) + 1
+    check_quota(cloud, wanted, kinds)
     return {
         "LabName": wishes.name, "ImageId": image["ImageId"], "InstanceType": wishes.instance_type,
         "WorkerType": wishes.worker_type, "Workers": str(wishes.n_workers), "DiskGiB": str(wishes.disk_gib),

@@ -137,7 +137,7 @@ class Aws:
         found, said = 0, done.output
         if isinstance(fault, LabError):
             found, said = fault.exit_status, said + str(fault)
-        elif isinstance(fault, KeyboardInterrupt | typer.Abort):
+        elif isinstance(fault, KeyboardInterrupt | typer.Abort) or done.return_value == 130:
             found = 130
         elif fault is not None:
             raise fault

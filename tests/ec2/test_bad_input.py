@@ -98,7 +98,7 @@ def test_a_name_that_somebody_else_has_is_told(aws: Aws) -> None:
 
 STEPS = [
     ("DescribeInstanceTypeOfferings", 0), ("DescribeInstanceTypes", 0), ("DescribeImages", 0), ("CreateStack", 0),
-    ("PUT object", 0), ("CreateStack", 1), ("DescribeStackEvents", 1),
+    ("PUT object", 0), ("CreateStack", 0), ("DescribeStackEvents", 1),
 ]  # fmt: skip
 
 
