@@ -63,9 +63,9 @@ notebooks: install-dev ## build the notebooks of each language from their source
 lock: install-dev ## resolve pyproject.toml into locks/; LOCK=--upgrade takes newer versions
 	@$(COMPILE) --group setup -o locks/uv.txt
 	@$(COMPILE) --group node -o locks/node.txt
-	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra s3 --extra dev -o locks/dev.txt
-	@$(COMPILE) pyproject.toml --extra engines --constraints locks/dev.txt -o locks/lab.txt
-	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra s3 --constraints locks/dev.txt -o locks/image.txt
+	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra s3 --extra ec2 --extra dev -o locks/dev.txt
+	@$(COMPILE) pyproject.toml --extra engines --extra ec2 --constraints locks/dev.txt -o locks/lab.txt
+	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra s3 --extra ec2 --constraints locks/dev.txt -o locks/image.txt
 
 system-deps: ## install the system packages of the tests (Debian, Ubuntu)
 	@sh setup/system-deps.sh
