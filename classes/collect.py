@@ -12,7 +12,7 @@ from typing import Any
 
 from classes.reading import PROGRESS, RECORD, HandIn, Refused
 from classes.records import Kept, Record, read_progress, read_record
-from labkit.classroom.exercises import exercises
+from classes.text import course
 from labkit.errors import InvalidArgument, StorageError
 from labkit.scaling.table import SpeedupRow
 
@@ -161,7 +161,7 @@ def collect(folder: Path, on_progress: Callable[[str, float], None] | None = Non
             found.with_progress.append(name)
             found.gaps += _gaps(name, kept)
             found.tries += _tries(name, kept)
-            if strange := sorted({each.exercise for each in kept} - exercises().keys()):
+            if strange := sorted({each.exercise for each in kept} - course().keys()):
                 found.notes.append(("unknown", {"name": name, "keys": ", ".join(strange[:5])}))
     found.notes += list(_odd_results(results))
     return found
@@ -172,7 +172,7 @@ def gap_of(predicted: float, measured: float) -> float | None:
 
     Examples
     --------
-    >>> gap_of(2.0, 1.6), gap_of(1.0, 0.0)
+    >>> gap_of(2.5, 2.0), gap_of(1.0, 0.0)
     (0.25, None)
     """
     return (predicted - measured) / abs(measured) if measured else None
@@ -249,7 +249,7 @@ def _odd_results(results: dict[Any, list[tuple[str, str, str]]]) -> Iterable[tup
 def _gaps(name: str, kept: Sequence[Kept]) -> list[Gap]:
     first: dict[str, Gap] = {}
     for each in kept:
-        if each.kind == "prediction" and "quantity" in exercises().get(each.exercise, {}):
+        if each.kind == "prediction" and "quantity" in course().get(each.exercise, {}):
             assert each.predicted is not None and each.measured is not None
             gap = gap_of(each.predicted, each.measured)
             first.setdefault(each.exercise, Gap(name, each.exercise, each.predicted, each.measured, gap))
@@ -259,7 +259,7 @@ def _gaps(name: str, kept: Sequence[Kept]) -> list[Gap]:
 def _tries(name: str, kept: Sequence[Kept]) -> list[Try]:
     found = []
     for key in dict.fromkeys(each.exercise for each in kept):
-        if "title" not in exercises().get(key, {}):
+        if "title" not in course().get(key, {}):
             continue
         own = [each for each in kept if each.exercise == key]
         checks = [each for each in own if each.kind == "check"]
@@ -301,7 +301,7 @@ class Solved:
 def predictions_of(found: Collected) -> list[Predicted]:
     """Return what the class predicted, in the order of the course."""
     told = []
-    for key, texts in exercises().items():
+    for key, texts in course().items():
         own = [each for each in found.gaps if each.key == key]
         if "quantity" not in texts or not own:
             continue
@@ -317,7 +317,7 @@ def predictions_of(found: Collected) -> list[Predicted]:
 def exercises_of(found: Collected) -> list[Solved]:
     """Return how each exercise of the course went that anybody has begun."""
     told = []
-    for key, texts in exercises().items():
+    for key, texts in course().items():
         own = [each for each in found.tries if each.key == key]
         if "title" not in texts or not own:
             continue

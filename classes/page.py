@@ -17,8 +17,7 @@ from markupsafe import Markup
 
 from classes import drawing
 from classes.collect import LATE, NEAR, Collected, Table, Work, by_work, exercises_of, predictions_of
-from classes.text import LANGUAGES, tr
-from labkit.classroom.exercises import exercises
+from classes.text import LANGUAGES, course, tr
 from labkit.classroom.text import number, percent
 from labkit.files.whole import write_whole
 
@@ -139,7 +138,7 @@ def _work(work: Work, hosts: dict[str, list[Table]], labels: dict[str, str], lan
 
 
 def _gap(found: Any, lang: str) -> dict[str, Any]:
-    texts = exercises()[found.key]
+    texts = course()[found.key]
     unit = "" if not texts.get("unit") else f" {texts['unit']}"
     return {
         "key": found.key, "quantity": texts["quantity"][lang], "n": found.n,
@@ -151,7 +150,7 @@ def _gap(found: Any, lang: str) -> dict[str, Any]:
 
 
 def _exercise(found: Any, lang: str) -> dict[str, Any]:
-    texts = exercises()[found.key]
+    texts = course()[found.key]
     return {
         "key": found.key, "title": texts["title"][lang], "right": found.right, "not_yet": found.not_yet,
         "not_begun": found.not_begun, "n_hinted": found.n_hinted,

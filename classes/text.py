@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from labkit.classroom.exercises import exercises
 from labkit.classroom.text import number
 
 LANGUAGES = ("es", "en")
@@ -30,6 +31,12 @@ def tr(key: str, lang: str, **values: Any) -> str:
         found = found[part]
     shown = {name: _written(value, lang) for name, value in values.items()}
     return str(found[lang]).format(**shown)
+
+
+@functools.cache
+def course() -> dict[str, dict[str, Any]]:
+    """Return the texts of all exercises and predictions, read once: a class asks for them thousands of times."""
+    return exercises()
 
 
 def _written(value: Any, lang: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from classes.records import Machine
-from labkit.classroom.exercises import exercises
+from classes.text import course
 from labkit.scaling.table import Timing, rows_to_json, tabulate
 
 RECORDS = json.loads((Path(__file__).parents[1] / "report" / "records.json").read_text("utf-8"))
@@ -20,8 +20,18 @@ NOTEBOOK = {"cells": [{"cell_type": "code", "source": "1", "metadata": {}, "outp
 # Machines as a class brings them; the seconds of the real record are stretched by what each is slower.
 MACHINES = (
     {},
-    {"cpu_model": "Intel(R) Core(TM) i5-8250U CPU @ 1.60GHz", "usable_cpus": 4, "physical_cores": 4, "memory_bytes": 2**33},
-    {"cpu_model": "AMD Ryzen 7 5800U with Radeon Graphics", "usable_cpus": 8, "physical_cores": 8, "memory_bytes": 2**34},
+    {
+        "cpu_model": "Intel(R) Core(TM) i5-8250U CPU @ 1.60GHz",
+        "usable_cpus": 4,
+        "physical_cores": 4,
+        "memory_bytes": 2**33,
+    },
+    {
+        "cpu_model": "AMD Ryzen 7 5800U with Radeon Graphics",
+        "usable_cpus": 8,
+        "physical_cores": 8,
+        "memory_bytes": 2**34,
+    },
     {"cpu_model": "Apple M2", "usable_cpus": 8, "physical_cores": 8, "memory_bytes": 2**34, "python": "3.13.1"},
 )
 
@@ -56,7 +66,7 @@ def progress(seed: int) -> list[dict[str, Any]]:
     """Return what exercises keep, as `ProgressStore.list` gives it: the better the student, the fewer tries."""
     dice, kept = random.Random(seed), []
     able = dice.uniform(0.3, 0.95)
-    for key, texts in exercises().items():
+    for key, texts in course().items():
         at = {"exercise": key, "created": "2026-12-01T10:00:00.000+00:00"}
         if int(key.split(".")[0]) > 2 + 6 * able:
             break
@@ -66,7 +76,9 @@ def progress(seed: int) -> list[dict[str, Any]]:
             kept.append({**at, "kind": "prediction", "predicted": said, "measured": measured, "gap": 0.0, "unit": "×"})
             continue
         while dice.random() > able and len(kept) < 200:
-            kept.append({**at, "kind": "check", "state": "not_yet", "reason": dice.choice([*texts["not_yet"], "raised"])})
+            kept.append(
+                {**at, "kind": "check", "state": "not_yet", "reason": dice.choice([*texts["not_yet"], "raised"])}
+            )
             if dice.random() < 0.4:
                 kept.append({**at, "kind": "hint", "number": 1})
         if dice.random() < 0.9:
