@@ -76,3 +76,24 @@ def collect(
     )
     for path in paths:
         console.print(str(path), highlight=False, markup=False, soft_wrap=True)
+
+
+@classes.command("export")
+def export(
+    output: Annotated[Path, typer.Option(help="Folder to make.")] = Path("class-export"), as_json: Json = False
+) -> None:
+    """Write assignments: nbgrader's source notebooks with solutions and hidden tests, and a zip for students.
+
+    nbgrader itself is an extra: .venv/bin/uv pip install -e '.[class]'
+    """
+    from classes.export import export as write
+
+    made = write(output)
+    if as_json:
+        show_json({"folder": str(output), "assignments": made})
+        return
+    for lang, found in made.items():
+        console.print(
+            f"{lang}: {len(found)} assignments in {output}/nbgrader/{lang}/source, for students {output}/students-{lang}.zip",
+            highlight=False, markup=False, soft_wrap=True,
+        )  # fmt: skip
