@@ -94,6 +94,6 @@ def export(
         return
     for lang, found in made.items():
         console.print(
-            f"{lang}: {len(found)} assignments in {output}/nbgrader/{lang}/source, for students {output}/students-{lang}.zip",
+            f"{lang}: {len(found)} assignments in {output}/nbgrader/{lang}; for students {output}/students-{lang}.zip",
             highlight=False, markup=False, soft_wrap=True,
         )  # fmt: skip

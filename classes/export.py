@@ -101,11 +101,11 @@ def assignment(student: Path, solution: Path | None) -> dict[str, Any]:
 
 
 def marked(asked: str, solved: str) -> str:
-    """Return a student's cell with its solution below each gap, between the marks by which nbgrader takes it out.
+    r"""Return a student's cell with its solution below each gap, between the marks by which nbgrader takes it out.
 
     Examples
     --------
-    >>> print(marked("def twice(x):\\n    ...", "def twice(x):\\n    return 2 * x"))
+    >>> print(marked("def twice(x):\n    ...", "def twice(x):\n    return 2 * x"))
     def twice(x):
         ...
         ### BEGIN SOLUTION
