@@ -166,12 +166,15 @@ def mistake(texts: dict[str, Any], reason: str, lang: str) -> str:
     Examples
     --------
     >>> mistake({"not_yet": {"few": {"en": "you sent {n} tasks; it takes {right}."}}}, "few", "en")
-    'you sent … tasks; it takes ….'
+    'you sent … tasks; it takes …'
     """
     if reason in ("raised", "arguments"):
         return tr(f"exercises.{reason}", lang)
     written = texts.get("not_yet", {}).get(reason)
-    return reason if written is None else re.sub(r"\{\w+\}", "…", written[lang])
+    if written is None:
+        return reason
+    told = re.sub(r"\s*[^.:]*:\s*\{(events|sequential|parallel)\}", "", written[lang])  # tables of events
+    return re.sub(r"\{\w+\}", "…", told).replace("….", "…")
 
 
 def _signed(fraction: float, lang: str) -> str:

@@ -40,8 +40,7 @@ def test_speedups_stand_by_work_and_by_machine_and_are_those_of_the_records(
     works = by_work(collected.tables)
     assert [work.kind for work in works] == ["training", "late", "weak"]
     machines = next(iter(works.values()))
-    assert [len(tables) for tables in machines.values()] == [8, 8, 7, 7] or sum(map(len, machines.values())) == 30
-    assert len(machines) == 4
+    assert [len(tables) for tables in machines.values()] == [8, 8, 7, 7]
     [written] = [json.loads(path.read_text()) for path in class_folder.glob("student-03/run-*/record.json")]
     [table] = [table for table in collected.tables if table.hand_in == "student-03"]
     assert [row.speedup for row in table.rows] == [row["speedup"] for row in written["results"]["tables"]["ray"]]
@@ -124,7 +123,7 @@ def test_the_csv_has_a_line_for_everything_and_no_formula(collected: Collected, 
     write_folder(tmp_path / "=cmd()", files_of([varied(BENCHMARK, 1)], None))
     write_folder(tmp_path / "ana", files_of([], progress(3)))
     lines = list(csv.DictReader(io.StringIO(to_csv(collect(tmp_path)))))
-    assert {line["hand_in"] for line in lines} <= {"'=cmd()", "ana", "=cmd()"} - {"=cmd()"}
+    assert {line["hand_in"] for line in lines} == {"'=cmd()", "ana"}
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(class_folder: Path) -> None:
