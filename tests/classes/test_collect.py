@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import classes.cli
+import labkit.cli.runs
 from classes.collect import Collected, by_work, collect, exercises_of, predictions_of
 from classes.page import HEADER, to_csv, to_html
 from classes.reading import MAX_FILES, HandIn, Refused
-from labkit.cli import runs as runs  # so does this
 from labkit.cli.app import app
 from labkit.errors import InvalidArgument
 from labkit.files.folder import LabFolder
@@ -150,6 +151,9 @@ def test_too_many_files_are_refused(tmp_path: Path) -> None:
             opened.writestr(f"{number}.txt", "")
     with pytest.raises(Refused, match="many"):
         HandIn(tmp_path / "many.zip")
+
+
+COMMANDS = (classes.cli.classes, labkit.cli.runs.runs)  # they add themselves when they are imported
 
 
 def run(*arguments: str) -> str:
