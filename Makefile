@@ -63,7 +63,7 @@ notebooks: install-dev ## build the notebooks of each language from their source
 lock: install-dev ## resolve pyproject.toml into locks/; LOCK=--upgrade takes newer versions
 	@$(COMPILE) --group setup -o locks/uv.txt
 	@$(COMPILE) --group node -o locks/node.txt
-	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra s3 --extra ec2 --extra dev -o locks/dev.txt
+	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra s3 --extra ec2 --extra class --extra dev -o locks/dev.txt
 	@$(COMPILE) pyproject.toml --extra engines --extra ec2 --constraints locks/dev.txt -o locks/lab.txt
 	@$(COMPILE) pyproject.toml --extra engines --extra postgresql --extra s3 --extra ec2 --constraints locks/dev.txt -o locks/image.txt
 
