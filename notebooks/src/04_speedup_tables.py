@@ -205,11 +205,13 @@ guess.compare(max(rows, key=lambda row: row.n_workers).speedup, run=record["id"]
 
 # %% [markdown] lang="es"
 # ¿Y en otras máquinas? Abajo están las **ejecuciones de referencia**: ejecuciones reales de este cuaderno que alguien
-# registró en otra parte, cada una bajo la huella de su máquina. Están junto a la tuya y nunca se mezclan con ella: otros
-# núcleos, a menudo también otras filas; compara la forma, no los segundos.
+# registró en otra parte, cada una bajo la huella de su máquina. Están junto a la tuya y nunca se mezclan con ella:
+# otros núcleos, a menudo también otras filas; compara la forma, no los segundos.
 
 # %%
-references = [json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "notebooks/reference_runs").glob("*.json"))]
+references = [
+    json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "notebooks/reference_runs").glob("*.json"))
+]
 for other in references:
     there, its = other["fingerprints"][0], other["results"]
     about = {"host": there["digest"], "cpu": there["cpu_model"], "cpus": there["usable_cpus"]}

@@ -254,7 +254,8 @@ for _ in range(4):
         seconds[n_nodes].append(time.perf_counter() - begun)
 header = [t(f"nodes.{name}", lang) for name in ("nodes", "first_s", "later_s", "range_s")]
 rows = [
-    [n, number(all_s[0], lang), number(median(all_s[1:]), lang), f"{number(min(later), lang)} – {number(max(later), lang)}"]
+    [n, number(all_s[0], lang), number(median(later), lang),
+     f"{number(min(later), lang)} – {number(max(later), lang)}"]
     for n, all_s in seconds.items()
     for later in [all_s[1:]]
 ]  # fmt: skip
@@ -459,7 +460,9 @@ many.compare(speedups[1][1024], run=record["id"])
 # Otros han medido más allá de lo que puedes medir aquí. Son sus registros, no los tuyos:
 
 # %%
-references = [json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "notebooks/reference_runs").glob("*.json"))]
+references = [
+    json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "notebooks/reference_runs").glob("*.json"))
+]
 for other in references:
     there, its = other["fingerprints"][0], other["results"]
     about = {"host": there["digest"], "cpu": there["cpu_model"], "cpus": there["usable_cpus"]}
@@ -537,7 +540,9 @@ for n, run_s in predicted[times].items():
     rows.append([n, n_instances, number(run_s, lang, 1), number(speedups[times][n], lang), number(hours, lang, 3),
                  paid, number(per, lang, 1)])  # fmt: skip
 names = ("instances", "seconds", "speedup", "hours", "usd", "per_hour" if usd is None else "per_usd")
-display(Markdown(markdown([[t("simulated.workers", lang), *(t(f"cost.{name}", lang) for name in names)], *rows], "rrrrrrr")))
+display(
+    Markdown(markdown([[t("simulated.workers", lang), *(t(f"cost.{name}", lang) for name in names)], *rows], "rrrrrrr"))
+)
 
 # %% [markdown] lang="en"
 # As long as the speedup grows with the instances, a run costs about the same and only ends sooner. Half-empty instances

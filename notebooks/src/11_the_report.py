@@ -2,7 +2,8 @@
 # # 11 · The report
 #
 # **Aim.** Write a technical report of your own runs in which every number can be traced to a measurement, add your own
-# words, and have it verified, also after somebody has tampered with it. **Before:** notebooks 04 and 10. **Time:** about
+# words, and have it verified, also after somebody has tampered with it. **Before:** notebooks 04 and 10. **Time:**
+# about
 # 45 minutes, of which the cells compute for less than one (on 2 cores, with the values below). **Cores:** 2 or more.
 #
 # A number in a report is a claim. Whoever reads it should be able to ask: which run, which machine, which computation?
@@ -12,14 +13,14 @@
 # %% [markdown] lang="es"
 # # 11 · El informe
 #
-# **Objetivo.** Escribir un informe técnico de tus propias ejecuciones en el que cada número lleve a una medición, añadir
-# tus propias palabras y hacer que se verifique, también después de que alguien lo haya manipulado. **Antes:** cuadernos
-# 04 y 10. **Tiempo:** unos 45 minutos; de ellos, las celdas calculan menos de uno (con 2 núcleos y los valores de
-# abajo). **Núcleos:** 2 o más.
+# **Objetivo.** Escribir un informe técnico de tus propias ejecuciones en el que cada número lleve a una medición,
+# añadir tus propias palabras y hacer que se verifique, también después de que alguien lo haya manipulado. **Antes:**
+# cuadernos 04 y 10. **Tiempo:** unos 45 minutos; de ellos, las celdas calculan menos de uno (con 2 núcleos y los
+# valores de abajo). **Núcleos:** 2 o más.
 #
-# Un número en un informe es una afirmación. Quien lo lee debería poder preguntar: ¿de qué ejecución, de qué máquina, con
-# qué cálculo? El informe de este kit se escribe solo a partir de los registros de las ejecuciones, guarda la respuesta
-# para cada número y nombra lo que nadie ha medido junto con la orden que lo mediría.
+# Un número en un informe es una afirmación. Quien lo lee debería poder preguntar: ¿de qué ejecución, de qué máquina,
+# con qué cálculo? El informe de este kit se escribe solo a partir de los registros de las ejecuciones, guarda la
+# respuesta para cada número y nombra lo que nadie ha medido junto con la orden que lo mediría.
 
 # %% tags=["parameters"]
 days = 30
@@ -50,7 +51,15 @@ if collect(lab.runs).first("benchmark") is None:  # notebooks 04 and 10 have lef
     lab.measure(lab.prepare(days=days), workers=[1, 2], rounds=rounds, recipes=recipes)
 record = collect(lab.runs).first("benchmark")
 engine = next(iter(record["results"]["tables"]))
-print(t("notebook.run", lang, run=record["id"], digest=record["results"]["digest"], host=record["fingerprints"][0]["digest"]))
+print(
+    t(
+        "notebook.run",
+        lang,
+        run=record["id"],
+        digest=record["results"]["digest"],
+        host=record["fingerprints"][0]["digest"],
+    )
+)
 
 # %% [markdown] lang="en"
 # ## 1 Which runs
@@ -69,7 +78,8 @@ print(t("notebook.run", lang, run=record["id"], digest=record["results"]["digest
 # %%
 mine = [lab.runs.export(run.id, events=False) for run in lab.runs.list(kind="benchmark", status="finished")]
 rows = [
-    [each["id"], each["created"][:16], ", ".join(host["digest"] for host in each["fingerprints"]), each["data_digest"][:12]]
+    [each["id"], each["created"][:16], ", ".join(host["digest"] for host in each["fingerprints"]),
+     each["data_digest"][:12]]
     for each in mine
 ]  # fmt: skip
 header = [t(f"runs.{name}", lang) for name in ("run", "created", "hosts", "data")]
@@ -85,9 +95,9 @@ display(Markdown(markdown([header, *rows], "llll")))
 # %% [markdown] lang="es"
 # ### Ejercicio 11.1: una junto a otra
 #
-# Escribe `groups`: a partir de una lista de registros, una lista de listas de sus identificadores. Dos ejecuciones están
-# en la misma lista solo si son del mismo **conjunto** de máquinas (`record["fingerprints"]`, cada una con su `digest`;
-# cuál va primero no significa nada) y de los mismos datos (`record["data_digest"]`).
+# Escribe `groups`: a partir de una lista de registros, una lista de listas de sus identificadores. Dos ejecuciones
+# están en la misma lista solo si son del mismo **conjunto** de máquinas (`record["fingerprints"]`, cada una con su
+# `digest`; cuál va primero no significa nada) y de los mismos datos (`record["data_digest"]`).
 
 
 # %%
@@ -185,10 +195,10 @@ display(Markdown(markdown([header, *rows], "rll")))
 #
 # ### Ejercicio 11.2: tus lecciones
 #
-# Escribe `lessons`: a partir de un registro, tu sección en Markdown, de al menos 20 palabras. Nombra la ejecución por su
-# identificador y da la aceleración con más procesos, con dos decimales. Toma ambos **del registro**: un número tecleado
-# ya es falso cuando vuelves a medir. `labkit.rows_of(record["results"], engine)` da las filas; `engine` es la primera
-# clave de `record["results"]["tables"]`.
+# Escribe `lessons`: a partir de un registro, tu sección en Markdown, de al menos 20 palabras. Nombra la ejecución por
+# su identificador y da la aceleración con más procesos, con dos decimales. Toma ambos **del registro**: un número
+# tecleado ya es falso cuando vuelves a medir. `labkit.rows_of(record["results"], engine)` da las filas; `engine` es la
+# primera clave de `record["results"]["tables"]`.
 
 
 # %%
@@ -197,10 +207,10 @@ def lessons(record):
     engine = next(iter(record["results"]["tables"]))
     last = max(labkit.rows_of(record["results"], engine), key=lambda row: row.n_workers)
     said = {
-        "en": "In run {run} the largest number of workers, {n}, was {speedup} times as fast as one thread. What is missing"
-        " to the ideal I would look for first in the hardware's own limit, which was measured too.",
-        "es": "En la ejecución {run}, el mayor número de procesos, {n}, fue {speedup} veces más rápido que un solo hilo. Lo"
-        " que falta hasta el ideal lo buscaría primero en el límite del propio hardware, que también se midió.",
+        "en": "In run {run} the largest number of workers, {n}, was {speedup} times as fast as one thread. What is"
+        " missing to the ideal I would look for first in the hardware's own limit, which was measured too.",
+        "es": "En la ejecución {run}, el mayor número de procesos, {n}, fue {speedup} veces más rápido que un"
+        " solo hilo. Lo que falta hasta el ideal lo buscaría primero en el límite del propio hardware, que también se midió.",
     }
     return said[lang].format(run=record["id"], n=last.n_workers, speedup=number(last.speedup, lang))
 
@@ -265,10 +275,10 @@ for note in found.notes:
 # ### Ejercicio 11.3: tu propio verificador
 #
 # Escribe `differing`: ¿qué números no son los del registro? Cada entrada es un diccionario con `of`, la ruta dentro del
-# registro (claves y lugares, como `["results", "tables", "ray", 1, "speedup"]`), `digits` y `shown`, el texto que figura
-# en el informe, con punto decimal. Devuelve la lista de los **lugares** de todas las entradas cuyo texto no es lo que da
-# el registro, escrito con esas cifras. Una ruta que no lleva a nada no prueba nada: su entrada también difiere. Después,
-# el registro debe ser el que era.
+# registro (claves y lugares, como `["results", "tables", "ray", 1, "speedup"]`), `digits` y `shown`, el texto que
+# figura en el informe, con punto decimal. Devuelve la lista de los **lugares** de todas las entradas cuyo texto no es
+# lo que da el registro, escrito con esas cifras. Una ruta que no lleva a nada no prueba nada: su entrada también
+# difiere. Después, el registro debe ser el que era.
 
 
 # %%
@@ -336,9 +346,9 @@ for name, forged in {
 # printing?
 
 # %% [markdown] lang="es"
-# Se descubren ambas: la primera porque el texto no es lo que da el manifiesto; la segunda, porque el manifiesto no es lo
-# que da el registro. No se descubriría un **registro** falsificado. Contra eso solo ayuda lo que tienen otros: la huella
-# de las predicciones, el registro entregado antes, o volver a medir (`labkit bench --verify EJECUCIÓN`).
+# Se descubren ambas: la primera porque el texto no es lo que da el manifiesto; la segunda, porque el manifiesto no es
+# lo que da el registro. No se descubriría un **registro** falsificado. Contra eso solo ayuda lo que tienen otros: la
+# huella de las predicciones, el registro entregado antes, o volver a medir (`labkit bench --verify EJECUCIÓN`).
 #
 # ## Resumen
 #

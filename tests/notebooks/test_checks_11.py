@@ -76,10 +76,10 @@ ANSWERS = [
     ("11.3", "differing", "first_only", differing(SAME, then="break")),
     ("11.3", "differing", "trusts_nowhere", differing(SAME, otherwise="continue")),
     ("11.3", "differing", "leads_nowhere", differing(SAME, caught="ZeroDivisionError")),
-    ("11.3", "differing", "the_others", differing(SAME, otherwise="same = True").replace("if not same", "if not (not same "
-     "or place > 2)")),
-    ("11.3", "differing", "changed", differing("[f\"{(lambda r: [r := r.pop(s) if isinstance(r, dict) else r[s] for s in "
-     "entry['of']][-1])(record):.{entry['digits']}f}\"] == [entry['shown']]")),
+    ("11.3", "differing", "the_others", differing(SAME, otherwise="same = True").replace(
+        "if not same", "if not (not same or place > 2)")),
+    ("11.3", "differing", "changed", differing("[f\"{(lambda r: [r := r.pop(s) if "
+     "isinstance(r, dict) else r[s] for s in entry['of']][-1])(record):.{entry['digits']}f}\"] == [entry['shown']]")),
     ("11.3", "differing", "no_places", "def differing(entries, record): return [e for e in entries]"),
     ("11.3", "differing", "wrong", "def differing(entries, record): return [5, 6]"),
     ("11.3", "differing", "not_attempted", "def differing(entries, record):\n    ..."),

@@ -56,7 +56,9 @@ def test_a_reference_run_is_a_whole_record_of_a_measured_run(path: Path) -> None
         assert json.loads(json.dumps(rows_to_json(anew))) == table  # ratios, intervals, limits and marks
         assert [row.n_workers for row in anew] == record["parameters"]["workers"]
     tasks = {event["task"] for event in record["events"]}
-    assert tasks and all(event["submitted_s"] <= event["finished_s"] <= event["received_s"] for event in record["events"])
+    assert tasks and all(
+        event["submitted_s"] <= event["finished_s"] <= event["received_s"] for event in record["events"]
+    )
 
 
 @pytest.mark.parametrize("name", ["04_speedup_tables", "10_scaling_out"])
