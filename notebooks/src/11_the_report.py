@@ -209,8 +209,8 @@ def lessons(record):
     said = {
         "en": "In run {run} the largest number of workers, {n}, was {speedup} times as fast as one thread. What is"
         " missing to the ideal I would look for first in the hardware's own limit, which was measured too.",
-        "es": "En la ejecución {run}, el mayor número de procesos, {n}, fue {speedup} veces más rápido que un"
-        " solo hilo. Lo que falta hasta el ideal lo buscaría primero en el límite del propio hardware, que también se midió.",
+        "es": "En la ejecución {run}, el mayor número de procesos, {n}, fue {speedup} veces más rápido que un solo"
+        " hilo. Lo que falta hasta el ideal lo buscaría antes en el límite del propio hardware, que también se midió.",
     }
     return said[lang].format(run=record["id"], n=last.n_workers, speedup=number(last.speedup, lang))
 
