@@ -339,7 +339,7 @@ machine = machine_of(results, "ray", here["usable_cpus"], range(1, rounds + 1))
 errors = prediction_error(results, "ray", here["usable_cpus"])
 rows = [
     [n, number(row.parallel_s, lang), number(simulate(machine, n), lang),
-     f"{percent(spread.low, lang)} – {percent(spread.high, lang)}"]
+     t("simulated.between", lang, low=percent(spread.low, lang), high=percent(spread.high, lang))]
     for row in measured for n, spread in errors.items() if n == row.n_workers
 ]  # fmt: skip
 header = [t(f"simulated.{name}", lang) for name in ("workers", "measured_s", "predicted_s", "error")]
@@ -396,20 +396,22 @@ check("10.2", lower_bound)
 
 
 # %%
+def slowed(service_s, n_workers):
+    """Return the tasks' times on a node like this one, as full as so many workers make it."""
+    neighbours = min(n_workers, here["usable_cpus"]) - 1
+    return tuple(each * (1 + machine.contention * neighbours) for each in service_s)
+
+
 def on_nodes(service_s, n_workers):
     """Return the seconds that nodes like this one would take."""
-    neighbours = min(n_workers, here["usable_cpus"]) - 1
-    slowed = tuple(each * (1 + machine.contention * neighbours) for each in service_s)
-    return simulate(Machine(slowed, machine.driver_s, 0.0), n_workers)
+    return simulate(Machine(slowed(service_s, n_workers), machine.driver_s, 0.0), n_workers)
 
 
 def bound_by(service_s, n_workers):
     """Name the bound that holds."""
-    bounds = {
-        "workers": sum(service_s) / n_workers,
-        "longest": max(service_s),
-        "driver": len(service_s) * machine.driver_s,
-    }
+    each_s = slowed(service_s, n_workers)
+    driver_s = len(each_s) * machine.driver_s
+    bounds = {"workers": sum(each_s) / n_workers, "longest": max(each_s), "driver": driver_s}
     return t(f"simulated.by_{max(bounds, key=bounds.get)}", lang)
 
 
