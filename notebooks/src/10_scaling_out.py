@@ -129,7 +129,7 @@ display(Markdown(markdown([header, *rows], "llrr")))
 
 # %% [markdown] lang="es"
 # ¿Dónde corre una tarea? De forma predeterminada, Ray prefiere el nodo de quien llama mientras no esté medio lleno;
-# `"SPREAD"` los recorre por turno; una afinidad nombra el nodo. Ocho tareas breves de cada clase:
+# `"SPREAD"` usa todos; una afinidad nombra el nodo. Ocho tareas breves de cada clase:
 
 
 # %%
