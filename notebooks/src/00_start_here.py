@@ -15,6 +15,8 @@
 # | [05 Engines](05_engines.ipynb) | Ray, processes, threads, joblib and Dask on the same work |
 # | [06 Bottlenecks](06_bottlenecks.ipynb) | provoke, measure and relieve what keeps work from being faster |
 # | [07 Faults](07_faults.ipynb) | kill workers on purpose, and count what is lost and what is recovered |
+# | [10 Scaling out](10_scaling_out.ipynb) | several nodes, a simulation put to the test, and what it costs |
+# | [11 The report](11_the_report.ipynb) | your own technical report, traced, verified and tampered with |
 #
 # Every notebook has exercises. `check("0.1", answer)` says *not attempted*, *not yet, because …* or *right*, and the
 # button below gives three hints, one after the other (so does `hint("0.1")`). Before something is measured you are
@@ -38,6 +40,8 @@
 # | [05 Motores](05_engines.ipynb) | Ray, procesos, hilos, joblib y Dask con el mismo trabajo |
 # | [06 Cuellos de botella](06_bottlenecks.ipynb) | provocar, medir y aliviar lo que impide ir más rápido |
 # | [07 Fallos](07_faults.ipynb) | matar procesos a propósito y contar qué se pierde y qué se recupera |
+# | [10 Escalar a varias máquinas](10_scaling_out.ipynb) | varios nodos, una simulación a prueba y lo que cuesta |
+# | [11 El informe](11_the_report.ipynb) | tu propio informe técnico, trazado, verificado y manipulado |
 #
 # Todos los cuadernos tienen ejercicios. `check("0.1", respuesta)` dice *sin empezar*, *todavía no, porque…* o
 # *correcto*, y el botón de debajo da tres pistas, una tras otra (también `hint("0.1")`). Antes de medir algo se te pide

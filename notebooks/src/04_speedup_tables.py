@@ -44,10 +44,13 @@ run_id = None
 home = None
 
 # %%
+import json
+
 import labkit
 from IPython.display import Markdown, display
 from labkit import check, hint, predict
 from labkit.classroom.text import number, t
+from labkit.runner import ROOT
 
 lab = labkit.start(home=home, lang=lang)
 lang = lab.settings.lang
@@ -194,6 +197,30 @@ for found in diagnoses_of(results, engine):
 
 # %%
 guess.compare(max(rows, key=lambda row: row.n_workers).speedup, run=record["id"])
+
+# %% [markdown] lang="en"
+# And on other machines? Below are **reference runs**: real runs of this notebook that somebody recorded elsewhere, each
+# under the fingerprint of its host. They stand beside yours and are never merged with it: other cores, often other rows
+# too, so compare the shape, not the seconds.
+
+# %% [markdown] lang="es"
+# ¿Y en otras máquinas? Abajo están las **ejecuciones de referencia**: ejecuciones reales de este cuaderno que alguien
+# registró en otra parte, cada una bajo la huella de su máquina. Están junto a la tuya y nunca se mezclan con ella:
+# otros núcleos, a menudo también otras filas; compara la forma, no los segundos.
+
+# %%
+references = [
+    json.loads(path.read_text("utf-8")) for path in sorted((ROOT / "notebooks/reference_runs").glob("*.json"))
+]
+for other in references:
+    there, its = other["fingerprints"][0], other["results"]
+    about = {"host": there["digest"], "cpu": there["cpu_model"], "cpus": there["usable_cpus"]}
+    about |= {"cores": there["physical_cores"], "rows": number(its["n_rows"], lang, 0), "digest": its["digest"]}
+    print(t("notebook.reference", lang, run=other["id"], rounds=other["parameters"]["rounds"], **about))
+    for its_engine in its["tables"]:
+        display(Markdown(labkit.table_markdown(labkit.rows_of(its, its_engine), lang)))
+if all(other["fingerprints"][0]["physical_cores"] < 16 for other in references):
+    print(t("notebook.no_reference", lang, n=16))
 
 # %% [markdown] lang="en"
 # ### Exercise 4.1: the median of what?
