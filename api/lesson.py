@@ -11,7 +11,7 @@ import httpx
 import psutil
 
 from labkit.cli.lab import ADDRESS_FILE
-from labkit.lab import Lab
+from labkit.lab import Lab, Settings
 from labkit.parallel.service import LOOPBACK, answers, end_service, free_port, start_service
 
 _TIMEOUT_S = 90.0
@@ -49,6 +49,24 @@ class Server:
             end_service(self.process)
 
 
+def own_lab(lab: Lab, home: Path) -> Lab:
+    """Return a lab beside another one, with nothing in common but the language: what is broken there harms nobody."""
+    return Lab(Settings(home=home, lang=lab.settings.lang))
+
+
+def plant_fault(lab: Lab) -> None:
+    """Break something in a lab, for a lesson. Whoever is to find it does not read on.
+
+    The newest model that is not promoted loses the second half of its file, as when a disk is full, and is promoted by
+    somebody who writes that into the database, past the services, which would have refused it.
+    """
+    record = next(each for each in lab.models.list() if not each.promoted)
+    (file,) = (lab.folder.root / "models" / record.id).glob("*.skops")
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    lab.models.promote(record.id)
+
+
 def find_server(lab: Lab) -> Server | None:
     """Return the services that `labkit lab` has started for this lab; None if they do not run."""
     file = lab.folder.root / ADDRESS_FILE
@@ -74,7 +92,11 @@ def start_server(lab: Lab, *services: str) -> Server:
         process = start_service(
             command, log=log, ready=lambda: file.exists() and answers(LOOPBACK, port), timeout_s=_TIMEOUT_S,
             name="The services", with_parent=True,
-            environment={"LABKIT_HOME": str(lab.settings.home), "LABKIT_SERVICES": ",".join(services)},
+            environment={
+                "LABKIT_HOME": str(lab.settings.home), "LABKIT_SERVICES": ",".join(services),
+                "LABKIT_DATABASE_URL": lab.settings.database or "", "RAY_ADDRESS": lab.settings.ray_address or "",
+                "LABKIT_ARTEFACTS_URL": lab.settings.artefacts or "",
+            },
         )  # fmt: skip
         return Server(httpx.URL(file.read_text("utf-8").strip()), process)
     finally:
