@@ -15,6 +15,8 @@
 # | [05 Engines](05_engines.ipynb) | Ray, processes, threads, joblib and Dask on the same work |
 # | [06 Bottlenecks](06_bottlenecks.ipynb) | provoke, measure and relieve what keeps work from being faster |
 # | [07 Faults](07_faults.ipynb) | kill workers on purpose, and count what is lost and what is recovered |
+# | [08 Microservices](08_microservices.ipynb) | ask a service, exchange its model under load, add copies |
+# | [09 Monitoring](09_monitoring.ipynb) | read metrics, logs and events, and find a planted fault |
 #
 # Every notebook has exercises. `check("0.1", answer)` says *not attempted*, *not yet, because …* or *right*, and the
 # button below gives three hints, one after the other (so does `hint("0.1")`). Before something is measured you are
@@ -38,6 +40,8 @@
 # | [05 Motores](05_engines.ipynb) | Ray, procesos, hilos, joblib y Dask con el mismo trabajo |
 # | [06 Cuellos de botella](06_bottlenecks.ipynb) | provocar, medir y aliviar lo que impide ir más rápido |
 # | [07 Fallos](07_faults.ipynb) | matar procesos a propósito y contar qué se pierde y qué se recupera |
+# | [08 Microservicios](08_microservices.ipynb) | preguntar a un servicio, cambiar su modelo bajo carga, copiarlo |
+# | [09 Monitorización](09_monitoring.ipynb) | leer métricas, registros y eventos, y encontrar un fallo plantado |
 #
 # Todos los cuadernos tienen ejercicios. `check("0.1", respuesta)` dice *sin empezar*, *todavía no, porque…* o
 # *correcto*, y el botón de debajo da tres pistas, una tras otra (también `hint("0.1")`). Antes de medir algo se te pide

@@ -199,7 +199,7 @@ n, sum_s = (
     - value_of(before, f"labkit_request_seconds_{what}", **predicting)
     for what in ("count", "sum")
 )
-print(f"{len(took_s)} = {n:.0f}")
+print(f"{len(took_s)} = {int(n)}")
 print(f"{number(1e3 * np.mean(took_s), lang)} ms / {number(1e3 * sum_s / n, lang)} ms")
 guess.compare(float(np.mean(took_s) / (sum_s / n)))
 
@@ -240,7 +240,10 @@ check("9.2", rate)
 
 # %%
 counted = [(at_s, value_of(samples, "labkit_request_seconds_count", **predicting)) for at_s, samples in scrapes]
-print([(round(at_s - counted[0][0], 1), value) for at_s, value in counted], rate(counted))
+for at_s, value in counted:
+    print(f"{number(at_s - counted[0][0], lang, 1):>6} s{int(value):>6}")
+if (found_per_s := rate(counted)) is not None:
+    print(f"{number(found_per_s, lang, 1):>6} / s")
 
 # %% [markdown] lang="en"
 # ## 3 Percentiles from buckets
