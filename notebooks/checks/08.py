@@ -149,7 +149,9 @@ def check_3(little: Any) -> None:
         reason = {0.4: "begun", 0.6: "touching", 0.7: "all_of_them"}.get(round(per_s, 6), "wrong")
         raise NotYet(reason, name="λ", found=per_s, right=0.3, **case)
     if not np.isclose(mean_s, 4.0):
-        raise NotYet("clipped_mean" if np.isclose(mean_s, 10 / 3) else "wrong", name="W", found=mean_s, right=4.0, **case)
+        raise NotYet(
+            "clipped_mean" if np.isclose(mean_s, 10 / 3) else "wrong", name="W", found=mean_s, right=4.0, **case
+        )
     if not np.isclose(in_flight, 2.8):
         circular = np.isclose(in_flight, per_s * mean_s)
         reason = "circular" if circular else "unclipped" if np.isclose(in_flight, 4.0) else "wrong"

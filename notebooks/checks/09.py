@@ -34,7 +34,7 @@ SAMPLES: list[tuple[str, dict[str, str], float]] = [
 
 def check_1(parse: Any) -> None:
     """Check a small text, then one with all that the format allows."""
-    simple = _parsed(parse, "# TYPE up gauge\nup 1.0\nflights{route=\"/a\"} 2.5\n")
+    simple = _parsed(parse, '# TYPE up gauge\nup 1.0\nflights{route="/a"} 2.5\n')
     for sample, right in zip(simple, [("up", {}, 1.0), ("flights", {"route": "/a"}, 2.5)], strict=False):
         if tuple(sample) != right:
             raise NotYet("wrong", found=repr(tuple(sample)), right=repr(right))

@@ -418,8 +418,8 @@ print(new_model, "→", client.post("/models/rollback").json()["id"])
 # ## 7 Copias
 #
 # Un proceso tiene un núcleo para sus respuestas. Una segunda **copia** no exige cambiar el servicio: no guarda nada que
-# las demás tengan que saber, pues los modelos y las fichas están en la base de datos. Así, cada servicio se copia tantas
-# veces como pida su propia carga; la copia de abajo es **solo** del servicio de predicción
+# las demás tengan que saber, pues los modelos y las fichas están en la base de datos. Así, cada servicio se copia
+# tantas veces como pida su propia carga; la copia de abajo es **solo** del servicio de predicción
 # (`LABKIT_SERVICES=prediction`) y no conoce `/train`. Ahora cada pregunta lleva 100 vuelos, para que los servidores
 # tengan más que hacer que sus clientes.
 #

@@ -38,6 +38,7 @@ home = None
 # %%
 import collections
 import concurrent.futures
+import itertools
 import json
 import math
 import re
@@ -162,6 +163,7 @@ check("9.1", parse)
 times_as_long = 2.0  # solution
 guess = predict("9.a", times_as_long)
 
+
 # %%
 def scrape():
     """Return when it was, and the samples of /metrics as `parse` would."""
@@ -230,7 +232,7 @@ guess.compare(float(np.mean(took_s) / (sum_s / n)))
 def rate(samples):
     # solution
     grown = 0.0
-    for (_, earlier), (_, later) in zip(samples, samples[1:], strict=False):
+    for (_, earlier), (_, later) in itertools.pairwise(samples):
         grown += later - earlier if later >= earlier else later
     return grown / (samples[-1][0] - samples[0][0])
 
@@ -270,9 +272,9 @@ if (found_per_s := rate(counted)) is not None:
 #
 # Escribe `quantile`: `before` y `after` son dos miradas a un histograma, diccionarios del límite superior `le` de cada
 # cubeta (un `float`, de menor a mayor, el último `math.inf`) a su cuenta; `q` está entre 0 y 1. Cuenta lo que ocurrió
-# **entre** las dos miradas. Ve al rango `q` por el número de valores: la cubeta en la que cae tiene un límite inferior y
-# uno superior (la primera empieza en 0); supón que sus valores se reparten por igual y devuelve el valor en ese rango.
-# Si cae en la última cubeta, devuelve el mayor límite finito: más no se sabe.
+# **entre** las dos miradas. Ve al rango `q` por el número de valores: la cubeta en la que cae tiene un límite inferior
+# y uno superior (la primera empieza en 0); supón que sus valores se reparten por igual y devuelve el valor en ese
+# rango. Si cae en la última cubeta, devuelve el mayor límite finito: más no se sabe.
 
 
 # %%
@@ -296,6 +298,7 @@ check("9.3", quantile)
 # %% [markdown] lang="es"
 # Entre la primera y la última mirada de arriba: lo que dicen las cubetas del servidor (`server_ms`) y lo que midieron
 # los clientes (`clients_ms`).
+
 
 # %%
 def buckets(samples):
@@ -327,6 +330,7 @@ display(Markdown(markdown(rows, "lrr")))
 # cada línea que el registro tiene de ella, en todos los servicios. `GET /logs` muestra las líneas de todos; cada una
 # tiene hora, nivel, quién escribe, y después: verbo, ruta, estado, ficha **de quién** y **qué** petición. Deja una
 # línea lo que cambia algo, y también lo que falla. Abajo se sigue así una petición.
+
 
 # %%
 def events(answer):
@@ -396,8 +400,8 @@ with concurrent.futures.ThreadPoolExecutor(1) as pool:
         record = own.train(dataset, recipes=recipes, engine="processes", n_workers=2)
     heard = following.result()
 for at_s, kind, content in heard:
-    told = [content[name] for name in ("task", "attempt", "error", "status", "progress") if content.get(name) is not None]
-    print(f"{number(at_s - begun_s, lang, 1):>6} s  {kind:6}", *told)
+    told = (content.get(name) for name in ("task", "attempt", "error", "status"))
+    print(f"{number(at_s - begun_s, lang, 1):>6} s  {kind:6}", *(each for each in told if each is not None))
 guess.compare(sum(kind == "task" for _, kind, _ in heard), run=record["id"])
 
 # %% [markdown] lang="en"
@@ -418,6 +422,7 @@ guess.compare(sum(kind == "task" for _, kind, _ in heard), run=record["id"])
 # La celda siguiente rompe algo en el laboratorio de este cuaderno y no dice qué. Después, los usuarios hacen lo que
 # hacen los usuarios: los más piden predicciones, algunos miran los modelos y otros se equivocan al escribir. Se quejan
 # de que *no funciona*.
+
 
 # %%
 def users(n):
@@ -551,9 +556,8 @@ for query in QUERIES:
     for found in httpx.get(f"{place}/api/v1/query", params={"query": query}).json()["data"]["result"] if place else ():
         print("   ", found["metric"].get("route", ""), found["value"][1])
 if place is None:
-    print({"en": "No Prometheus answers here. In Compose: open http://127.0.0.1:9090 and paste a line from above.",
-           "es": "Aquí no responde ningún Prometheus. En Compose: abre http://127.0.0.1:9090 y pega una línea de arriba."
-           }[lang])  # fmt: skip
+    print({"en": "No Prometheus answers here. In Compose: open http://127.0.0.1:9090 and paste a line.",
+           "es": "Aquí no responde ningún Prometheus. En Compose: abre http://127.0.0.1:9090 y pega una línea."}[lang])  # fmt: skip
 
 # %%
 client.close()

@@ -14,7 +14,9 @@ PRELUDE = "import httpx, math\nimport numpy as np"
 
 def asks(body: str, value: str = "each['probability']", post: str = "client.post('/predict', json=flights)") -> str:
     checked = f"    answer = {post}\n    {body}\n" if body else f"    answer = {post}\n"
-    return f"def probabilities(client, flights):\n{checked}    return [{value} for each in answer.json()['predictions']]"
+    return (
+        f"def probabilities(client, flights):\n{checked}    return [{value} for each in answer.json()['predictions']]"
+    )
 
 
 RAISES = "answer.raise_for_status()"
