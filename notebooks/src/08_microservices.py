@@ -486,8 +486,11 @@ if nginx:
     gateway, port = start_gateway([server.port, copy.port])
     both = [server.client(port)]
 else:
-    print({"en": "There is no Nginx here: half of the clients ask each copy.",
-           "es": "Aquí no hay Nginx: la mitad de los clientes pregunta a cada copia."}[lang])  # fmt: skip
+    said = {
+        "en": "There is no Nginx here: half of the clients ask each copy.",
+        "es": "Aquí no hay Nginx: la mitad de los clientes pregunta a cada copia.",
+    }
+    print(said[lang])
     both = [client, copy.client()]
 
 # %%

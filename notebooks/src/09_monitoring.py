@@ -556,8 +556,11 @@ for query in QUERIES:
     for found in httpx.get(f"{place}/api/v1/query", params={"query": query}).json()["data"]["result"] if place else ():
         print("   ", found["metric"].get("route", ""), found["value"][1])
 if place is None:
-    print({"en": "No Prometheus answers here. In Compose: open http://127.0.0.1:9090 and paste a line.",
-           "es": "Aquí no responde ningún Prometheus. En Compose: abre http://127.0.0.1:9090 y pega una línea."}[lang])  # fmt: skip
+    said = {
+        "en": "No Prometheus answers here. In Compose: open http://127.0.0.1:9090 and paste a line.",
+        "es": "Aquí no responde ningún Prometheus. En Compose: abre http://127.0.0.1:9090 y pega una línea.",
+    }
+    print(said[lang])
 
 # %%
 client.close()
