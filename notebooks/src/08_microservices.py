@@ -379,7 +379,7 @@ with concurrent.futures.ThreadPoolExecutor(1) as pool:
     promoting_s = time.perf_counter()
     promoted = client.post(f"/models/{new_model}/promote").raise_for_status()
     promoted_s = time.perf_counter()
-    asked = asking.result()
+    asked = asking.result() + load([client], 4, seconds / 2, flights[:1])
 print(collections.Counter((each.status, each.model) for each in asked))
 first_s = min(each.ended_s for each in asked if each.model == new_model)
 last_s = max(each.ended_s for each in asked if each.model == old_model)
