@@ -392,15 +392,17 @@ for name, value in (
     print(f"{name:12}{number(value, lang, 0 if name == 'failed' else 3):>8}")
 
 # %% [markdown] lang="en"
-# If the new model were worse, one call (`POST /models/rollback`) would bring the old one back, as fast. That is what
-# the next cell does, so that your lab stays as it was.
+# If the new model were worse, one call would bring the old one back, as fast: the same one, with the old model's id, or
+# `POST /models/rollback`, which needs no id and goes back by one promotion. The next cell does it by the id, so that
+# your lab stays as it was.
 
 # %% [markdown] lang="es"
-# Si el modelo nuevo fuese peor, una llamada (`POST /models/rollback`) devolvería el viejo, igual de rápido. Es lo que
-# hace la celda siguiente, para que tu laboratorio quede como estaba.
+# Si el modelo nuevo fuese peor, una llamada devolvería el viejo, igual de rápido: la misma, con el identificador del
+# viejo, o `POST /models/rollback`, que no lo pide y retrocede una promoción. La celda siguiente lo hace con el
+# identificador, para que tu laboratorio quede como estaba.
 
 # %%
-print(new_model, "→", client.post("/models/rollback").json()["id"])
+print(new_model, "→", client.post(f"/models/{old_model}/promote").json()["id"])
 
 # %% [markdown] lang="en"
 # ## 7 Copies
