@@ -1,10 +1,12 @@
-"""What stands before every route: host, origin, token, size, headers, counting, and a line for each operation."""
+"""What stands before every route: host, origin, token, size, headers, counting; a line for operations and failures."""
 
 from __future__ import annotations
 
 import asyncio
 import http.cookies
 import logging
+import re
+import secrets
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +22,7 @@ from labkit.errors import LabError
 OPEN = frozenset({"/health", "/health/ready", "/login"})
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _AUDIT = logging.getLogger("labkit.audit")
+_REQUEST = re.compile(rb"[A-Za-z0-9._-]{1,64}")  # what may go into a log as the client's name of a request
 _HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"SAMEORIGIN"),
@@ -72,13 +75,16 @@ class Guard:
             return
         begun, status = time.perf_counter(), 500
         token: Token | None = None
+        named = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        request = named if _REQUEST.fullmatch(named) else secrets.token_hex(8).encode()
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 kept = scope["path"].startswith("/assets/") and status == 200
-                message["headers"] = [*message.get("headers", ()), *_HEADERS, _KEPT if kept else _ANEW]
+                own = (b"x-request-id", request)
+                message["headers"] = [*message.get("headers", ()), *_HEADERS, own, _KEPT if kept else _ANEW]
             await send(message)
 
         self._running += 1
@@ -87,9 +93,9 @@ class Guard:
         finally:
             self._running -= 1
             self._count(scope, status, time.perf_counter() - begun)
-            if scope["method"] in _UNSAFE and scope["path"] != "/predict":
-                who = token.id if token else "-"
-                _AUDIT.info("%s %s %s by %s", scope["method"], _plain(scope["path"]), status, who)
+            if status >= 500 or (scope["method"] in _UNSAFE and scope["path"] != "/predict"):
+                who, asked = token.id if token else "-", _plain(scope["path"])
+                _AUDIT.info("%s %s %s by %s request %s", scope["method"], asked, status, who, request.decode())
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> Token | None:
         """Answer what may not pass, else let the application answer; return the token."""

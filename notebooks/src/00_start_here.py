@@ -15,6 +15,8 @@
 # | [05 Engines](05_engines.ipynb) | Ray, processes, threads, joblib and Dask on the same work |
 # | [06 Bottlenecks](06_bottlenecks.ipynb) | provoke, measure and relieve what keeps work from being faster |
 # | [07 Faults](07_faults.ipynb) | kill workers on purpose, and count what is lost and what is recovered |
+# | [08 Microservices](08_microservices.ipynb) | ask a service, exchange its model under load, add copies |
+# | [09 Monitoring](09_monitoring.ipynb) | read metrics, logs and events, and find a planted fault |
 # | [10 Scaling out](10_scaling_out.ipynb) | several nodes, a simulation put to the test, and what it costs |
 # | [11 The report](11_the_report.ipynb) | your own technical report, traced, verified and tampered with |
 #
@@ -40,6 +42,8 @@
 # | [05 Motores](05_engines.ipynb) | Ray, procesos, hilos, joblib y Dask con el mismo trabajo |
 # | [06 Cuellos de botella](06_bottlenecks.ipynb) | provocar, medir y aliviar lo que impide ir más rápido |
 # | [07 Fallos](07_faults.ipynb) | matar procesos a propósito y contar qué se pierde y qué se recupera |
+# | [08 Microservicios](08_microservices.ipynb) | preguntar a un servicio, cambiar su modelo bajo carga, copiarlo |
+# | [09 Monitorización](09_monitoring.ipynb) | leer métricas, registros y eventos, y encontrar un fallo plantado |
 # | [10 Escalar a varias máquinas](10_scaling_out.ipynb) | varios nodos, una simulación a prueba y lo que cuesta |
 # | [11 El informe](11_the_report.ipynb) | tu propio informe técnico, trazado, verificado y manipulado |
 #

@@ -157,6 +157,19 @@ def test_each_operation_leaves_a_line(client: TestClient, caplog: pytest.LogCapt
     )
 
 
+def test_a_request_has_one_name_in_its_answer_and_in_the_log(
+    client_with: Clients, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = client_with("operate")
+    with caplog.at_level("INFO", "labkit.audit"):
+        answers = [client.post("/models/none/promote", headers={"X-Request-Id": name}) for name in ("mine-1", "a b")]
+        failed = client_with("read", settings=Settings(running=0)).get("/runs")
+    names = [answer.headers["x-request-id"] for answer in (*answers, failed)]
+    lines = [record.getMessage() for record in caplog.records if record.name == "labkit.audit"]
+    assert names[0] == "mine-1" and names[1] != "a b" and len(set(names)) == 3
+    assert [line.rpartition(" request ")[2] for line in lines] == names and lines[2].startswith("GET /runs 503 by ")
+
+
 def test_tokens_are_kept_as_digests_only(tokens: TokenStore, lab: Any) -> None:
     token = tokens.make("secret", ["read"])
     secret = token.partition(".")[2]
