@@ -61,36 +61,40 @@ class Hosts:
         return [os.readlink(f"/proc/{pid}/ns/net") for pid in [self._inits[0].pid, *self._pids]]
 
     def up(self) -> None:
-        switch = self._begin("sleep", "infinity")
+        self._inits = [self._begin("sleep", "infinity")]
+        switch = self._inits[0].pid
         _within(switch, "ip", "link", "add", "br0", "type", "bridge")
         _within(switch, "ip", "link", "set", "br0", "up")
         for host in range(self.n):
-            outside = self._begin(
-                "--pid", "--mount", "--uts", "--ipc", "--fork", "--mount-proc", "--kill-child",
-                "bash", "-c", _INIT.format(name=f"host{host}"),
-            )  # fmt: skip
-            pid = self._child_of(outside)
-            self._pids.append(pid)
-            for words in (
-                "link set lo up",
-                f"link add eth0 type veth peer name p{host} netns {switch}",
-                f"addr add {self.address(host)}/24 dev eth0",
-                "link set eth0 up",
-                "route add default via 10.77.0.254",  # leads nowhere: Ray asks for its own address
-            ):
-                _within(pid, "ip", *words.split())
-            _within(switch, "ip", "link", "set", f"p{host}", "master", "br0")
-            _within(switch, "ip", "link", "set", f"p{host}", "up")
-            self.firewall(host)
-        for host in range(self.n):
-            until = time.monotonic() + 20
-            while (
-                self.run(host, "mountpoint", "-q", "/dev/shm", check=False).returncode
-                or self.run(host, "sh", "-c", "df --output=size /dev/shm | tail -1", check=False).stdout.strip()
-                != "614400"
-            ):
-                assert time.monotonic() < until
-                time.sleep(0.1)
+            self.boot(host)
+
+    def boot(self, host: int) -> None:
+        """Begin a host, or one anew that has crashed: of its memory and its disk nothing is left."""
+        switch = self._inits[0].pid
+        outside = self._begin(
+            "--pid", "--mount", "--uts", "--ipc", "--fork", "--mount-proc", "--kill-child",
+            "bash", "-c", _INIT.format(name=f"host{host}"),
+        )  # fmt: skip
+        pid = self._child_of(outside.pid)
+        self._inits[1 + host : 2 + host], self._pids[host : host + 1] = [outside], [pid]
+        for words in (
+            "link set lo up",
+            f"link add eth0 type veth peer name p{host} netns {switch}",
+            f"addr add {self.address(host)}/24 dev eth0",
+            "link set eth0 up",
+            "route add default via 10.77.0.254",  # leads nowhere: Ray asks for its own address
+        ):
+            _within(pid, "ip", *words.split())
+        _within(switch, "ip", "link", "set", f"p{host}", "master", "br0")
+        _within(switch, "ip", "link", "set", f"p{host}", "up")
+        self.firewall(host)
+        until = time.monotonic() + 20
+        while (
+            self.run(host, "mountpoint", "-q", "/dev/shm", check=False).returncode
+            or self.run(host, "sh", "-c", "df --output=size /dev/shm | tail -1", check=False).stdout.strip() != "614400"
+        ):
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
     def firewall(self, host: int, opened: tuple[str, ...] = OPEN) -> None:
         """Let in what is documented, from other hosts, and answers; count and drop all else."""
@@ -151,6 +155,10 @@ class Hosts:
         """Return the ids, as this machine knows them, of a host's processes of a name."""
         return [pid for pid, called in self._all(host).items() if called == name]
 
+    def all_processes(self, host: int) -> list[int]:
+        """Return the ids of all processes of a host but its first, which keeps its disk."""
+        return [pid for pid in self._all(host) if pid != self._pids[host]]
+
     def _all(self, host: int) -> dict[int, str]:
         space, found = os.readlink(f"/proc/{self._pids[host]}/ns/pid"), {}
         for place in Path("/proc").glob("[0-9]*"):
@@ -170,8 +178,10 @@ class Hosts:
         _within(self._inits[0].pid, "ip", "link", "set", f"p{host}", "up")
 
     def crash(self, host: int) -> None:
-        """End a host at once, with all that runs on it."""
+        """End a host at once, with all that runs on it, and its network."""
         os.kill(self._pids[host], signal.SIGKILL)
+        init = self._inits[1 + host]
+        init.wait(20)
 
     def down(self) -> None:
         for pid in [*self._pids, *(init.pid for init in self._inits[:1])]:
@@ -181,15 +191,14 @@ class Hosts:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 init.wait(20)
 
-    def _begin(self, *command: str) -> int:
-        """Begin a program in a network of its own; return its id."""
+    def _begin(self, *command: str) -> subprocess.Popen[bytes]:
+        """Begin a program in a network of its own."""
         begun = subprocess.Popen([*_BOUND, *command], **_QUIET)
-        self._inits.append(begun)
         own, until = os.readlink("/proc/self/ns/net"), time.monotonic() + 10
         while os.readlink(f"/proc/{begun.pid}/ns/net") == own:
             assert begun.poll() is None and time.monotonic() < until, "a host did not begin"
             time.sleep(0.02)
-        return begun.pid
+        return begun
 
     @contextlib.contextmanager
     def _hurried(self, host: int) -> Iterator[None]:
