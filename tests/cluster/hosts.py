@@ -116,7 +116,7 @@ class Hosts:
         enter = ["nsenter", "-t", str(self._pids[host]), "-n", "-p", "-m", "-u", "-i", "--wd=/"]
         return [*enter, "env", "-i", *named, *command]
 
-    def run(self, host: int, *command: str, check: bool = True, timeout_s: float = 240.0, **environment: str) -> Any:
+    def run(self, host: int, *command: str, check: bool = True, timeout_s: float = 480.0, **environment: str) -> Any:
         """Run a command on a host to its end."""
         done = subprocess.run(
             self.command(host, *command, **environment), capture_output=True, text=True, timeout=timeout_s,
@@ -127,7 +127,7 @@ class Hosts:
         )
         return done
 
-    def labkit(self, host: int, *arguments: str, status: int = 0, timeout_s: float = 240.0, **environment: str) -> str:
+    def labkit(self, host: int, *arguments: str, status: int = 0, timeout_s: float = 480.0, **environment: str) -> str:
         """Run `labkit` on a host; return what it printed to both, or to standard output alone where it is JSON."""
         hurry = self._hurried(host) if {"start", "join"} & {*arguments} else contextlib.nullcontext()
         with hurry:

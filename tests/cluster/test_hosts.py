@@ -21,16 +21,16 @@ WORK = ("train", "--days", DAYS, "--recipes", RECIPES, "--json")
 @pytest.fixture(scope="session")
 def digest(three: Hosts) -> str:
     """What one host alone comes to."""
-    return str(json.loads(three.labkit(0, *WORK, "--engine", "sequential"))["results"]["digest"])
+    return str(json.loads(three.labkit(0, *WORK, "--engine", "sequential", timeout_s=600))["results"]["digest"])
 
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def begun(cluster: Hosts, *arguments: str) -> tuple[subprocess.Popen[str], int]:
     """Start a training, and return it with a host other than the head's that works on it."""
     process = cluster.start(0, *WORK, *arguments)
-    until = time.monotonic() + 240
+    until = time.monotonic() + 480
     while process.poll() is None and time.monotonic() < until:
         for host in (1, 2):
             if cluster.processes(host, "ray::ModelTrain"):
