@@ -155,6 +155,14 @@ class Hosts:
         """Return the ids, as this machine knows them, of a host's processes of a name."""
         return [pid for pid, called in self._all(host).items() if called == name]
 
+    def trains(self, host: int) -> bool:
+        """Whether a host fits a model at this moment: an actor that only begins has nothing to lose."""
+        for pid in self.processes(host, "ray::ModelTrain"):
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/cmdline").read_text().startswith("ray::ModelTrainer.perform"):
+                    return True
+        return False
+
     def all_processes(self, host: int) -> list[int]:
         """Return the ids of all processes of a host but its first, which keeps its disk."""
         return [pid for pid in self._all(host) if pid != self._pids[host]]

@@ -33,8 +33,8 @@ def begun(cluster: Hosts, *arguments: str) -> tuple[subprocess.Popen[str], int]:
     until = time.monotonic() + 480
     while process.poll() is None and time.monotonic() < until:
         for host in (1, 2):
-            if cluster.processes(host, "ray::ModelTrain"):
-                time.sleep(2.0)
+            if cluster.trains(host):
+                time.sleep(1.0)
                 return process, host
         time.sleep(0.2)
     raise AssertionError(process.communicate())
