@@ -1,7 +1,8 @@
-"""Take the pictures of the READMEs' tour, in both languages, of a lab that runs.
+"""Take the pictures of the READMEs' tour of a lab that runs, in one language.
 
-`python docs/tour.py SERVICES JUPYTER REPORTS` takes the two addresses that `labkit lab` prints, with their tokens, and
-the folder of the reports that `labkit report build` wrote as HTML. The lab must hold a training and a speedup table.
+`python docs/tour.py LANG SERVICES JUPYTER REPORT` takes the two addresses that `labkit lab` prints, with their tokens,
+and the report that `labkit report build --format html` wrote. The lab must speak that language (LABKIT_LANG), and hold
+a training and a speedup table.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def keep(name: str, lang: str, taken: bytes) -> None:
 
 
 def take(context: Any, lang: str, services: str, jupyter: str, report: Path) -> None:
-    """Take all pictures in one language."""
+    """Take all pictures."""
     page = context.new_page()
     page.goto(services)
     page.get_by_role("radiogroup").first.get_by_text(lang, exact=True).click()
@@ -40,28 +41,26 @@ def take(context: Any, lang: str, services: str, jupyter: str, report: Path) -> 
         found = page if panel is None else page.locator("main section").nth(panel)
         keep(name, lang, found.screenshot())
     page.goto(report.as_uri())
-    page.locator("table").nth(1).scroll_into_view_if_needed()
+    page.locator("h2[data-number='6.2']").evaluate("heading => heading.scrollIntoView()")
     page.wait_for_timeout(500)
     keep("report", lang, page.screenshot())
     place = urlsplit(jupyter)
     page.goto(jupyter)
-    page.goto(f"{place.scheme}://{place.netloc}/lab/workspaces/{lang}")
+    page.goto(f"{place.scheme}://{place.netloc}/lab/workspaces/lesson/tree/work/{lang}/00_start_here.ipynb")
     page.locator(".jp-NotebookPanel").wait_for()
     page.frame_locator(".jp-ServerProxy:visible iframe").locator("svg[role=img]").first.wait_for()
     page.wait_for_timeout(4000)
     keep("lab", lang, page.screenshot())
 
 
-def main(services: str, jupyter: str, reports: str) -> None:
-    """Take the pictures in both languages."""
+def main(lang: str, services: str, jupyter: str, report: str) -> None:
+    """Take the pictures in a new browser."""
     TOUR.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        for lang, locale in LANGUAGES.items():
-            [report] = Path(reports).glob(f"*{lang}*.html")
-            context = browser.new_context(viewport=SCREEN, locale=locale, reduced_motion="reduce")
-            context.set_default_timeout(60_000)
-            take(context, lang, services, jupyter, report)
+        context = browser.new_context(viewport=SCREEN, locale=LANGUAGES[lang], reduced_motion="reduce")
+        context.set_default_timeout(60_000)
+        take(context, lang, services, jupyter, Path(report).resolve(strict=True))
         browser.close()
 
 

@@ -104,7 +104,7 @@ def run_notebook(
     run_id : str, optional
         A run that was accepted for this; by default one is started here.
     on_progress : callable, optional
-        Told the run's id and how much of it is done, 0–1, about four times a second.
+        Told the run's id, and for whom it waits if it does, and how much of it is done, 0–1, about four times a second.
 
     Raises
     ------
@@ -128,7 +128,12 @@ def run_notebook(
 
     def tell() -> None:
         if on_progress is not None:
-            on_progress(run.id, lab.runs.get(run.id).progress)
+            from labkit.scaling.benchmark import measuring_lease
+
+            done = lab.runs.get(run.id).progress
+            holder = measuring_lease("").holder() if measures and not done else ""
+            waits = "(measure run" in holder and run.id not in holder
+            on_progress(f"{run.id} waits: {holder}" if waits else run.id, done)
 
     try:
         with lab.runs.ended_by_errors(run.id), contextlib.ExitStack() as stack:

@@ -26,6 +26,7 @@ from labkit.notebooks import (
     verify,
 )
 from labkit.runner import notebook, notebooks
+from labkit.scaling.benchmark import measuring_lease
 
 SPEEDUPS = notebook("04")
 
@@ -59,6 +60,24 @@ def test_a_cell_that_fails_after_the_measurement_fails_the_run_and_keeps_what_wa
     (run,) = lab.runs.list("benchmark")
     assert (run.status, run.results) == ("failed", {"digest": "abc"})
     assert lab.runs.artefacts(run.id) == ["measures.ipynb"]
+
+
+def test_a_benchmark_that_waits_for_another_one_says_so(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # the lease of this machine would hold up other tests
+    told: list[str] = []
+
+    class Waiting:
+        def run(self, source: Path, target: Path, *_: Any, on_wait: Any, **__: Any) -> None:
+            with measuring_lease("measure run other").acquired():
+                on_wait()
+            on_wait()
+            nbformat.write(nbformat.v4.new_notebook(), target)
+
+    run_notebook(lab, "04", {}, timeout_s=60, runner=Waiting(), on_progress=lambda what, _: told.append(what))  # type: ignore[arg-type]
+    (run,) = lab.runs.list("benchmark")
+    assert told[0].startswith(f"{run.id} waits: process ") and "measure run other" in told[0] and told[1] == run.id
 
 
 def test_parameters_are_read_in_the_types_of_the_notebook(lab: Lab) -> None:

@@ -29,6 +29,7 @@ function Tasks({ kind, id }: { kind: string; id: string }) {
       for (const key of [['run', id], ['trainings'], ['benchmarks'], ['models'], ['runs']]) void cache.invalidateQueries({ queryKey: key });
     },
   });
+  const measured = kind === 'benchmark' && state?.status === 'running';
   const going = state?.status === 'running' || state?.status === 'waiting';
   return (
     <Panel title={t('gantt.title')}>
@@ -42,7 +43,7 @@ function Tasks({ kind, id }: { kind: string; id: string }) {
             </Text>
           </>
         )}
-        {tasks.length > 0 ? <Gantt tasks={tasks} /> : <Empty>{going ? t('gantt.noneYet') : t('gantt.none')}</Empty>}
+        {tasks.length > 0 ? <Gantt tasks={tasks} /> : <Empty>{going ? t(measured ? 'gantt.afterwards' : 'gantt.noneYet') : t('gantt.none')}</Empty>}
       </Stack>
     </Panel>
   );

@@ -31,13 +31,15 @@ export default function SpeedupChart({ series, curves = [] }: { series: { name: 
       return point;
     });
   const highest = Math.max(...series.flatMap(({ rows }) => rows.flatMap((row) => [row.spread.high, row.limit_speedup ?? 0])));
+  const step = Math.max(1, Math.ceil((highest + 0.5) / 6));
+  const heights = Array.from({ length: Math.ceil((highest + 0.5) / step) + 1 }, (_, place) => place * step);
   const ink = 'var(--mantine-color-text)';
   return (
     <ResponsiveContainer width="100%" height="100%">
       <LineChart data={data} margin={{ top: 8, right: 16, bottom: 20, left: 0 }}>
         <CartesianGrid stroke="var(--line)" />
         <XAxis dataKey="n" type="number" domain={[0, 'dataMax']} ticks={[...counts].sort((a, b) => a - b)} stroke={ink} label={{ value: t('table.workers'), position: 'insideBottom', offset: -12, fill: ink }} />
-        <YAxis stroke={ink} domain={[0, Math.ceil(highest + 0.5)]} allowDataOverflow tickFormatter={(value: number) => number(value, 1)} width={44} />
+        <YAxis stroke={ink} domain={[0, step * (heights.length - 1)]} ticks={heights} allowDataOverflow tickFormatter={(value: number) => number(value, 0)} width={44} />
         <Tooltip formatter={(value) => number(Number(value))} labelFormatter={(n) => t('table.nWorkers', { count: Number(n) })} contentStyle={{ background: 'var(--mantine-color-body)', borderColor: 'var(--line)' }} />
         <Legend verticalAlign="top" wrapperStyle={{ paddingBottom: 8 }} />
         <Line dataKey="ideal" name={t('chart.ideal')} stroke="var(--muted)" strokeDasharray="2 4" dot={false} isAnimationActive={false} />

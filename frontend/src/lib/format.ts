@@ -34,7 +34,12 @@ export function formats(lang: string) {
   };
 }
 
+/** The language that was chosen, as it is written where the reader lives: en-GB has other dates than en-US. */
+export function localeOf(lang: string, readers: readonly string[]) {
+  return readers.find((each) => each === lang || each.startsWith(`${lang}-`)) ?? lang;
+}
+
 export function useFormats() {
   const { i18n } = useTranslation();
-  return formats(i18n.language);
+  return formats(localeOf(i18n.language, navigator.languages));
 }
