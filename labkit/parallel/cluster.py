@@ -69,6 +69,8 @@ def attach(folder: LabFolder, address: str | None = None) -> str:
     if ray.is_initialized():
         return address
     ending = signal.getsignal(signal.SIGTERM)
+    # Whatever log_to_driver says, Ray writes of lost nodes on standard output, and so spoils `--json`.
+    ray._private.worker._worker_logs_enabled = False
     try:
         ray.init(
             address=address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -44,3 +45,17 @@ def cluster(three: Hosts) -> Hosts:
             join(three, host)
     assert len(alive(three)) == 3
     return three
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print what each fault cost, in seconds, where its test has noted that."""
+    costs = [
+        (report.nodeid.rpartition("::")[2], value)
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in report.user_properties
+        if name == "cost" and report.when == "call"
+    ]
+    if costs:
+        terminalreporter.section("what each fault cost, in seconds from it")
+    for test, cost in costs:
+        terminalreporter.write_line(f"{test}: " + ", ".join(f"{name} {value:g}" for name, value in cost.items()))

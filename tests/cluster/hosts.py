@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,57 +31,70 @@ mount -t tmpfs -o size=600m tmpfs /dev/shm
 trap 'exit 0' TERM
 while :; do sleep 3600 & wait $!; done
 """
+# Nothing has a name that outlives it: however the test process ends, the kernel ends these, and takes away what is
+# theirs (processes, network, firewall) with the last of them.
+_BOUND = ("setpriv", "--pdeathsig", "KILL", "unshare", "--net")
+_QUIET: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
 
 
-def _ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
+def _within(pid: int, *command: str) -> str:
+    """Run a command in the network of a process, and return what it printed."""
+    return subprocess.run(
+        ["nsenter", "-t", str(pid), "-n", *command], check=True, capture_output=True, text=True
+    ).stdout  # fmt: skip
 
 
 class Hosts:
     """Hosts 0 to n-1 with the addresses 10.77.0.1 to n."""
 
     def __init__(self, n: int) -> None:
-        self._name, self.n = f"lk{os.getpid() % 100_000}", n
+        self.n = n
         self._inits: list[subprocess.Popen[bytes]] = []
         self._pids: list[int] = []
 
     def address(self, host: int) -> str:
         return f"10.77.0.{host + 1}"
 
+    @property
+    def networks(self) -> list[str]:
+        """The kernel's names of the hosts' network namespaces."""
+        return [os.readlink(f"/proc/{pid}/ns/net") for pid in [self._inits[0].pid, *self._pids]]
+
     def up(self) -> None:
-        switch = f"{self._name}s"
-        _ip("netns", "add", switch)
-        _ip("-n", switch, "link", "add", "br0", "type", "bridge")
-        _ip("-n", switch, "link", "set", "br0", "up")
+        self._inits = [self._begin("sleep", "infinity")]
+        switch = self._inits[0].pid
+        _within(switch, "ip", "link", "add", "br0", "type", "bridge")
+        _within(switch, "ip", "link", "set", "br0", "up")
         for host in range(self.n):
-            name = self._net(host)
-            _ip("netns", "add", name)
-            _ip("-n", name, "link", "set", "lo", "up")
-            _ip("-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", f"p{host}", "netns", switch)
-            _ip("-n", name, "addr", "add", f"{self.address(host)}/24", "dev", "eth0")
-            _ip("-n", name, "link", "set", "eth0", "up")
-            _ip(
-                "-n", name, "route", "add", "default", "via", "10.77.0.254"
-            )  # leads nowhere: Ray asks for its own address
-            _ip("-n", switch, "link", "set", f"p{host}", "master", "br0")
-            _ip("-n", switch, "link", "set", f"p{host}", "up")
-            self.firewall(host)
-            init = subprocess.Popen(
-                ["ip", "netns", "exec", name, "unshare", "--pid", "--mount", "--uts", "--ipc", "--fork", "--mount-proc",
-                 "--kill-child", "bash", "-c", _INIT.format(name=f"host{host}")],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-            self._inits.append(init)
-            self._pids.append(self._child_of(init.pid))
-        for host in range(self.n):
-            until = time.monotonic() + 20
-            while (
-                self.run(host, "mountpoint", "-q", "/dev/shm", check=False).returncode
-                or self.run(host, "sh", "-c", "df --output=size /dev/shm | tail -1", check=False).stdout.strip()
-                != "614400"
-            ):
-                assert time.monotonic() < until
-                time.sleep(0.1)
+            self.boot(host)
+
+    def boot(self, host: int) -> None:
+        """Begin a host, or one anew that has crashed: of its memory and its disk nothing is left."""
+        switch = self._inits[0].pid
+        outside = self._begin(
+            "--pid", "--mount", "--uts", "--ipc", "--fork", "--mount-proc", "--kill-child",
+            "bash", "-c", _INIT.format(name=f"host{host}"),
+        )  # fmt: skip
+        pid = self._child_of(outside.pid)
+        self._inits[1 + host : 2 + host], self._pids[host : host + 1] = [outside], [pid]
+        for words in (
+            "link set lo up",
+            f"link add eth0 type veth peer name p{host} netns {switch}",
+            f"addr add {self.address(host)}/24 dev eth0",
+            "link set eth0 up",
+            "route add default via 10.77.0.254",  # leads nowhere: Ray asks for its own address
+        ):
+            _within(pid, "ip", *words.split())
+        _within(switch, "ip", "link", "set", f"p{host}", "master", "br0")
+        _within(switch, "ip", "link", "set", f"p{host}", "up")
+        self.firewall(host)
+        until = time.monotonic() + 20
+        while (
+            self.run(host, "mountpoint", "-q", "/dev/shm", check=False).returncode
+            or self.run(host, "sh", "-c", "df --output=size /dev/shm | tail -1", check=False).stdout.strip() != "614400"
+        ):
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
     def firewall(self, host: int, opened: tuple[str, ...] = OPEN) -> None:
         """Let in what is documented, from other hosts, and answers; count and drop all else."""
@@ -88,18 +102,11 @@ class Hosts:
                  "-A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT"]  # fmt: skip
         rules += [f"-A INPUT -s 10.77.0.0/24 -p tcp --dport {ports} -j ACCEPT" for ports in opened]
         for rule in rules:
-            subprocess.run(
-                ["ip", "netns", "exec", self._net(host), "iptables", "-w", *rule.split()],
-                check=True,
-                capture_output=True,
-            )
+            _within(self._pids[host], "iptables", "-w", *rule.split())
 
     def n_dropped(self, host: int) -> int:
         """Return how many packets of TCP the firewall has dropped."""
-        said = subprocess.run(
-            ["ip", "netns", "exec", self._net(host), "iptables", "-w", "-L", "INPUT", "-v", "-n", "-x"],
-            check=True, capture_output=True, text=True,
-        ).stdout  # fmt: skip
+        said = _within(self._pids[host], "iptables", "-w", "-L", "INPUT", "-v", "-n", "-x")
         return int(said.splitlines()[0].split("policy DROP ")[1].split()[0])
 
     def command(self, host: int, *command: str, **environment: str) -> list[str]:
@@ -107,11 +114,9 @@ class Hosts:
                 "COLUMNS": "160", "NO_COLOR": "1", "LANG": "C.UTF-8", **environment}  # fmt: skip
         named = [f"{name}={value}" for name, value in kept.items()]
         enter = ["nsenter", "-t", str(self._pids[host]), "-n", "-p", "-m", "-u", "-i", "--wd=/"]
-        # A raylet gives its agents 15 s to begin: beside other work on this machine they would be too late.
-        soon = ["nice", "-n", "-10"] if {"start", "join"} & {*command} else []
-        return [*enter, "env", "-i", *named, *soon, *command]
+        return [*enter, "env", "-i", *named, *command]
 
-    def run(self, host: int, *command: str, check: bool = True, timeout_s: float = 240.0, **environment: str) -> Any:
+    def run(self, host: int, *command: str, check: bool = True, timeout_s: float = 480.0, **environment: str) -> Any:
         """Run a command on a host to its end."""
         done = subprocess.run(
             self.command(host, *command, **environment), capture_output=True, text=True, timeout=timeout_s,
@@ -122,9 +127,11 @@ class Hosts:
         )
         return done
 
-    def labkit(self, host: int, *arguments: str, status: int = 0, timeout_s: float = 240.0, **environment: str) -> str:
+    def labkit(self, host: int, *arguments: str, status: int = 0, timeout_s: float = 480.0, **environment: str) -> str:
         """Run `labkit` on a host; return what it printed to both, or to standard output alone where it is JSON."""
-        done = self.run(host, str(LABKIT), *arguments, check=False, timeout_s=timeout_s, **environment)
+        hurry = self._hurried(host) if {"start", "join"} & {*arguments} else contextlib.nullcontext()
+        with hurry:
+            done = self.run(host, str(LABKIT), *arguments, check=False, timeout_s=timeout_s, **environment)
         if done.returncode != status:
             log = self.run(host, "sh", "-c", "tail -n 25 /mnt/lab/logs/*.log", check=False).stdout
             raise AssertionError(f"status {done.returncode}, not {status}:\n{done.stdout}\n{done.stderr}\n{log}")
@@ -146,11 +153,26 @@ class Hosts:
 
     def processes(self, host: int, name: str) -> list[int]:
         """Return the ids, as this machine knows them, of a host's processes of a name."""
-        space, found = os.readlink(f"/proc/{self._pids[host]}/ns/pid"), []
+        return [pid for pid, called in self._all(host).items() if called == name]
+
+    def trains(self, host: int) -> bool:
+        """Whether a host fits a model at this moment: an actor that only begins has nothing to lose."""
+        for pid in self.processes(host, "ray::ModelTrain"):
+            with contextlib.suppress(OSError):
+                if Path(f"/proc/{pid}/cmdline").read_text().startswith("ray::ModelTrainer.perform"):
+                    return True
+        return False
+
+    def all_processes(self, host: int) -> list[int]:
+        """Return the ids of all processes of a host but its first, which keeps its disk."""
+        return [pid for pid in self._all(host) if pid != self._pids[host]]
+
+    def _all(self, host: int) -> dict[int, str]:
+        space, found = os.readlink(f"/proc/{self._pids[host]}/ns/pid"), {}
         for place in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if os.readlink(place / "ns" / "pid") == space and (place / "comm").read_text().strip() == name:
-                    found.append(int(place.name))
+                if os.readlink(place / "ns" / "pid") == space:
+                    found[int(place.name)] = (place / "comm").read_text().strip()
         return found
 
     def kill_raylet(self, host: int) -> None:
@@ -158,29 +180,61 @@ class Hosts:
         os.kill(raylet, signal.SIGKILL)
 
     def cut(self, host: int) -> None:
-        _ip("-n", f"{self._name}s", "link", "set", f"p{host}", "down")
+        _within(self._inits[0].pid, "ip", "link", "set", f"p{host}", "down")
 
     def heal(self, host: int) -> None:
-        _ip("-n", f"{self._name}s", "link", "set", f"p{host}", "up")
+        _within(self._inits[0].pid, "ip", "link", "set", f"p{host}", "up")
 
     def crash(self, host: int) -> None:
-        """End a host at once, with all that runs on it."""
+        """End a host at once, with all that runs on it, and its network."""
         os.kill(self._pids[host], signal.SIGKILL)
+        init = self._inits[1 + host]
+        init.wait(20)
 
     def down(self) -> None:
-        for pid in self._pids:
+        for pid in [*self._pids, *(init.pid for init in self._inits[:1])]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)  # the first process of a namespace takes all others with it
         for init in self._inits:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 init.wait(20)
-        listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout.split()
-        for name in [self._net(host) for host in range(self.n)] + [f"{self._name}s"]:
-            if name in listed:
-                _ip("netns", "del", name)
 
-    def _net(self, host: int) -> str:
-        return f"{self._name}h{host}"
+    def _begin(self, *command: str) -> subprocess.Popen[bytes]:
+        """Begin a program in a network of its own."""
+        begun = subprocess.Popen([*_BOUND, *command], **_QUIET)
+        own, until = os.readlink("/proc/self/ns/net"), time.monotonic() + 10
+        while os.readlink(f"/proc/{begun.pid}/ns/net") == own:
+            assert begun.poll() is None and time.monotonic() < until, "a host did not begin"
+            time.sleep(0.02)
+        return begun
+
+    @contextlib.contextmanager
+    def _hurried(self, host: int) -> Iterator[None]:
+        """Put a host before other work on this machine while it starts: a raylet gives its agents 15 s to begin.
+
+        A niceness would stay, and counts within one session alone where the kernel groups processes by session.
+        """
+        done = threading.Event()
+
+        def raise_all() -> None:
+            while not done.wait(0.3):
+                self._weigh(host, -12)
+
+        raising = threading.Thread(target=raise_all, daemon=True)
+        raising.start()
+        try:
+            yield
+        finally:
+            done.set()
+            raising.join()
+            self._weigh(host, 0)
+
+    def _weigh(self, host: int, niceness: int) -> None:
+        with contextlib.suppress(OSError):  # a host that has crashed
+            for pid in self._all(host):
+                with contextlib.suppress(OSError):
+                    if os.getsid(pid) != os.getsid(0):
+                        Path(f"/proc/{pid}/autogroup").write_text(str(niceness))
 
     def _child_of(self, pid: int) -> int:
         until = time.monotonic() + 10
@@ -197,7 +251,7 @@ def hosts(n: int) -> Iterator[Hosts]:
     """Yield `n` hosts for the time of a block; skip the test where this machine cannot have them."""
     if os.geteuid() != 0:
         pytest.skip("needs root, for hosts in namespaces of their own")
-    missing = [tool for tool in ("ip", "iptables", "nsenter", "unshare") if not shutil.which(tool)]
+    missing = [tool for tool in ("ip", "iptables", "nsenter", "setpriv", "unshare") if not shutil.which(tool)]
     if missing:
         pytest.skip(f"needs {', '.join(missing)}, which `make system-deps` installs")
     found = Hosts(n)

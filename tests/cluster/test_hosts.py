@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -18,20 +21,20 @@ WORK = ("train", "--days", DAYS, "--recipes", RECIPES, "--json")
 @pytest.fixture(scope="session")
 def digest(three: Hosts) -> str:
     """What one host alone comes to."""
-    return str(json.loads(three.labkit(0, *WORK, "--engine", "sequential"))["results"]["digest"])
+    return str(json.loads(three.labkit(0, *WORK, "--engine", "sequential", timeout_s=600))["results"]["digest"])
 
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def begun(cluster: Hosts, *arguments: str) -> tuple[subprocess.Popen[str], int]:
     """Start a training, and return it with a host other than the head's that works on it."""
     process = cluster.start(0, *WORK, *arguments)
-    until = time.monotonic() + 240
+    until = time.monotonic() + 480
     while process.poll() is None and time.monotonic() < until:
         for host in (1, 2):
-            if cluster.processes(host, "ray::ModelTrain"):
-                time.sleep(2.0)
+            if cluster.trains(host):
+                time.sleep(1.0)
                 return process, host
         time.sleep(0.2)
     raise AssertionError(process.communicate())
@@ -54,7 +57,8 @@ def cost(record: dict[str, Any], struck_s: float) -> dict[str, float]:
     return {
         "noticed_s": round(min(event["received_s"] for event in lost) - struck_s, 1),
         "recovered_s": round(max(again) - struck_s, 1),
-        "lost_s": round(sum(struck_s - event["started_s"] for event in lost), 1),
+        # When a lost task began died with its worker; its actor ran one at a time, at the earliest from its submission.
+        "lost_at_most_s": round(max(struck_s - event["submitted_s"] for event in lost), 1),
     }
 
 
@@ -78,8 +82,7 @@ def test_training_goes_on_when_a_raylet_is_killed(cluster: Hosts, digest: str, r
     cluster.kill_raylet(host)
     record = ended(process)
     assert record["results"]["digest"] == digest
-    record_property("cost", found := cost(record, struck_s))
-    print(f"kill -9 of a raylet: {found}")
+    record_property("cost", cost(record, struck_s))
     said = cluster.labkit(0, "cluster", "status")
     assert f"at {cluster.address(host)}" in said and "Lost:" in said
 
@@ -90,8 +93,19 @@ def test_training_goes_on_when_a_link_is_cut(cluster: Hosts, digest: str, record
     cluster.cut(host)
     record = ended(process)
     assert record["results"]["digest"] == digest
-    record_property("cost", found := cost(record, struck_s))
-    print(f"a link cut: {found}")
+    record_property("cost", cost(record, struck_s))
+
+
+def test_training_goes_on_when_a_host_crashes(cluster: Hosts, digest: str, record_property: Any) -> None:
+    process, host = begun(cluster, "--workers", "2")
+    struck_s = time.time()
+    cluster.crash(host)
+    record = ended(process)
+    assert record["results"]["digest"] == digest
+    record_property("cost", cost(record, struck_s))
+    cluster.boot(host)
+    said = cluster.labkit(host, "cluster", "status", status=5)  # nothing of its memory or disk is left
+    assert "No Ray cluster runs for this lab" in said
 
 
 def test_too_few_cpus_for_the_actors_are_told_and_the_run_is_resumed_on_a_new_host(
@@ -103,7 +117,7 @@ def test_too_few_cpus_for_the_actors_are_told_and_the_run_is_resumed_on_a_new_ho
     _, said = process.communicate(timeout=600)
     assert process.returncode == 4, said
     assert "room for 2. Add a node or take fewer workers, and resume" in " ".join(said.split())
-    print(f"too few CPUs told {time.time() - struck_s:.1f} s after the kill")
+    record_property("cost", {"told_s": round(time.time() - struck_s, 1)})
     run = json.loads(cluster.labkit(0, "runs", "list", "--json"))[0]["id"]
     cluster.labkit(host, "cluster", "leave")
     join(cluster, host)
@@ -152,7 +166,7 @@ def test_a_closed_port_is_named_with_the_host_that_it_is_on(
     assert cluster.processes(1, "raylet") == [], "a node that may not join is left behind"
 
 
-def test_what_keeps_a_host_from_joining_is_told(cluster: Hosts) -> None:
+def test_what_keeps_a_host_from_joining_is_told(cluster: Hosts, record_property: Any) -> None:
     cluster.labkit(1, "cluster", "leave")
     token = cluster.give_token(0, 1)
     begun_s = time.monotonic()
@@ -173,25 +187,55 @@ def test_what_keeps_a_host_from_joining_is_told(cluster: Hosts) -> None:
     program = "import ray; ray.__version__ = '1.0.0'; from labkit.cli import main; main()"
     done = cluster.run(1, sys.executable, "-c", program, "cluster", "join", HEAD, "--token-file", token, check=False)
     assert done.returncode == 5 and "Ray 2." in done.stderr and "there and 1.0.0 here" in done.stderr
-    print(f"five refusals in {time.monotonic() - begun_s:.1f} s")
+    record_property("cost", {"five_refusals_s": round(time.monotonic() - begun_s, 1)})
     assert "has a Ray node already" in cluster.labkit(0, "cluster", "join", "10.77.0.2:6379", status=5)
     assert "cannot leave it" in cluster.labkit(0, "cluster", "leave", status=5)
 
 
-def test_a_crashed_head_that_starts_again_leaves_no_run_running(cluster: Hosts, digest: str) -> None:
+def test_a_crashed_head_that_starts_again_leaves_no_run_running(
+    cluster: Hosts, digest: str, record_property: Any
+) -> None:
     process, _ = begun(cluster, "--workers", "2")
+    struck_s = time.time()
     for name in ("raylet", "gcs_server"):
         for pid in cluster.processes(0, name):
-            subprocess.run(["kill", "-9", str(pid)], check=False)
+            os.kill(pid, signal.SIGKILL)
     _, said = process.communicate(timeout=300)
     assert process.returncode == 5, said
+    told_s = time.time()
     run = json.loads(cluster.labkit(0, "runs", "list", "--json"))[0]
     assert run["status"] in ("failed", "interrupted")
+    _restart(cluster)
+    served_s = time.time()
+    record = json.loads(cluster.labkit(0, *WORK, "--workers", "3", "--resume", run["id"], timeout_s=600))
+    assert record["results"]["digest"] == digest
+    record_property("cost", {
+        "told_s": round(told_s - struck_s, 1), "three_nodes_again_s": round(served_s - told_s, 1),
+        "resumed_to_its_end_s": round(time.time() - served_s, 1),
+        "tasks_kept": sum(event["started_s"] < struck_s and not event["error"] for event in record["events"]),
+        "tasks_again": sum(event["started_s"] > struck_s for event in record["events"]),
+    })  # fmt: skip
+
+
+def test_a_head_host_that_crashes_with_its_programs_leaves_no_run_running(cluster: Hosts, digest: str) -> None:
+    process, _ = begun(cluster, "--workers", "2")
+    # All that a crash of the machine ends, and its disk stays: also the training itself, which can record nothing.
+    for pid in sorted(cluster.all_processes(0), reverse=True):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    process.communicate(timeout=60)
+    listed = json.loads(cluster.labkit(0, "runs", "list", "--json"))
+    assert [run["id"] for run in listed if run["status"] in ("running", "waiting")] == []
+    assert listed[0]["status"] == "interrupted"
+    _restart(cluster)
+    record = json.loads(cluster.labkit(0, *WORK, "--workers", "3", "--resume", listed[0]["id"], timeout_s=600))
+    assert record["results"]["digest"] == digest
+
+
+def _restart(cluster: Hosts) -> None:
     cluster.labkit(0, "cluster", "stop")
     for host in (1, 2):
         cluster.labkit(host, "cluster", "leave")
     cluster.labkit(0, "cluster", "start", "--head", "--cpus", "1")
     for host in (1, 2):
         join(cluster, host)
-    record = json.loads(cluster.labkit(0, *WORK, "--workers", "3", "--resume", run["id"], timeout_s=600))
-    assert record["results"]["digest"] == digest
