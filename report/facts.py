@@ -131,18 +131,19 @@ def _default(text: str) -> str:
 
 
 def _ec2(root: Path) -> dict[str, Any] | None:
-    """Return what deploys on EC2: its files, and the resources of the template."""
+    """Return what deploys on EC2: its files but for the commands' own code, and the resources of the templates."""
     folder = root / "ec2"
     if not folder.is_dir():
         return None
-    files = sorted(path.relative_to(root).as_posix() for path in folder.rglob("*") if _is_of_project(path))
+    files = [path for path in sorted(folder.rglob("*")) if _is_of_project(path) and path.suffix not in (".py", ".toml")]
     resources: list[dict[str, str]] = []
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".yaml", ".yml", ".json") and _is_of_project(path):
-            section = _text(path)
+    for path in files:
+        if path.suffix in (".yaml", ".yml"):
+            section = "".join(re.findall(r"^Resources:\n((?:[ #].*\n|\n)*)", _text(path) + "\n", re.MULTILINE))
             found = re.findall(r"^  (\w+):\s*\n(?:\s*#.*\n)*\s+Type:\s*['\"]?(AWS::[\w:]+)", section, re.MULTILINE)
             resources += [{"name": name, "type": kind} for name, kind in found]
-    return {"files": files, "resources": resources, "commands": _commands(folder)}
+    names = [path.relative_to(root).as_posix() for path in files]
+    return {"files": names, "resources": resources, "commands": _commands(folder)}
 
 
 def _is_of_project(path: Path) -> bool:

@@ -157,7 +157,11 @@ services:
 def test_containers_and_ec2_are_described_where_the_project_has_them(store: RunStore, tmp_path: Path) -> None:
     (tmp_path / "compose.yaml").write_text(COMPOSE)
     (tmp_path / "ec2").mkdir()
-    (tmp_path / "ec2" / "stack.yaml").write_text("Resources:\n  Head:\n    Type: AWS::EC2::Instance\n")
+    (tmp_path / "ec2" / "stack.yaml").write_text(
+        "Parameters:\n  Image:\n    Type: AWS::EC2::Image::Id\nResources:\n  Head:\n    Type: AWS::EC2::Instance\n"
+        "Outputs:\n  Id:\n    Value: !Ref Head\n"
+    )
+    (tmp_path / "ec2" / "cli.py").touch()
     facts = read_facts(tmp_path)
     assert [service["name"] for service in facts["compose"]["services"]] == ["proxy", "prediction", "database"]
     assert facts["compose"]["services"][0]["ports"] == ["3000:80"] and facts["ec2"]["files"] == ["ec2/stack.yaml"]
