@@ -38,15 +38,18 @@ def check_1(means: Any) -> None:
 def check_2(lower_bound: Any) -> None:
     """Check each of the three bounds where it alone holds."""
     service_s = [4.0, 1.0, 6.0, 1.0]
-    cases = {"work": (0.1, 1, 12.0), "longest": (0.1, 100, 6.0), "driver": (2.5, 100, 10.0), "share": (0.1, 2, 6.0)}
-    for name, (driver_s, n_workers, right) in cases.items():
+    cases = {
+        "wrong_work": (0.1, 1, 12.0), "wrong_longest": (0.1, 100, 6.0), "wrong_driver": (2.5, 100, 10.0),
+        "wrong_share": (0.1, 2, 6.0),
+    }  # fmt: skip
+    for reason, (driver_s, n_workers, right) in cases.items():
         given = list(service_s)
         found = float(lower_bound(given, driver_s, n_workers))
         case = {"found": found, "right": right, "n": n_workers, "driver": driver_s}
         if not np.isclose(found, right):
             added = np.isclose(found, sum(service_s) / n_workers + max(service_s) + len(service_s) * driver_s)
-            once = name == "driver" and np.isclose(found, 6.0) and _counts_once(lower_bound)
-            raise NotYet("added" if added else "driver_once" if once else f"wrong_{name}", **case)
+            once = reason == "wrong_driver" and np.isclose(found, 6.0) and _counts_once(lower_bound)
+            raise NotYet("added" if added else "driver_once" if once else reason, **case)
         if given != service_s:
             raise NotYet("changed")
 
