@@ -72,6 +72,7 @@ def install(profile: str) -> None:
     profile = "dev" if before.endswith(" dev\n") else profile  # the lab takes no developers' packages away
     try:
         STAMP.unlink() if before else make_venv()
+        made = stamp(profile)  # of the locks as they are now: they may change while it installs
         say("installing uv, which installs the rest")
         run("pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r", "locks/uv.txt")
         say(f"installing the packages of locks/{profile}.txt: some 500 MB, which takes minutes the first time")
@@ -80,7 +81,7 @@ def install(profile: str) -> None:
         uv_install(*quiet, "--compile-bytecode", "--require-hashes", "-r", f"locks/{profile}.txt")
         say("installing labkit itself")
         uv_install("--quiet", "--no-deps", "--editable", ".")
-        STAMP.write_text(stamp(profile), encoding="utf-8")
+        STAMP.write_text(made, encoding="utf-8")
     except BaseException as fault:
         if not before:
             remove_venv()

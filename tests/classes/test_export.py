@@ -99,7 +99,7 @@ def nbgrader(course_folder: Path, home: Path, *arguments: str) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LABKIT_")}
     done = subprocess.run(
         [NBGRADER, *arguments], cwd=course_folder, capture_output=True, text=True, timeout=180,
-        env={**environment, "LABKIT_HOME": str(home)},
+        env={**environment, "LABKIT_HOME": str(home), "PATH": f"{NBGRADER.parent}:{os.environ['PATH']}"},  # for alembic
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
 
