@@ -325,12 +325,15 @@ def test_an_actor_at_work_is_told_from_one_that_waits(three_nodes: LabFolder, tm
 
 def test_a_store_that_is_filled_says_so_and_lets_small_results_pass(three_nodes: LabFolder) -> None:
     with engine("ray")(Toy, (), {}, 1) as crew:
-        with inject(FillStore()) as report:
-            assert dispatch([Task(f"t{i}", "times", float(i)) for i in range(3)], crew) == [0.0, 1.0, 2.0]
+        for _ in range(20):  # Ray may move to disk what fills the store as fast as it is filled
+            with inject(FillStore()) as report:
+                assert dispatch([Task(f"t{i}", "times", float(i)) for i in range(3)], crew) == [0.0, 1.0, 2.0]
+            if "full" in report.said:
+                break
         assert "MB put into a store of 80 MB: then it was full" in report.said
 
         said = ""
-        for _ in range(8):  # Ray may have moved to disk what fills the store, just before the result comes
+        for _ in range(20):  # or just before the result comes
             try:
                 with inject(FillStore()):
                     dispatch([Task("big", "zeros", 4_000_000)], crew)
