@@ -23,6 +23,7 @@ from api.history import History
 from api.jobs import Jobs
 from api.metrics import Host, Meters
 from api.predictor import Predictor
+from api.rows import routes
 from api.services import benchmark, health, metrics, prediction, runs, training
 from api.settings import Settings
 from api.tokens import TokenStore
@@ -81,7 +82,8 @@ def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> Ser
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if "prediction" in settings.services:  # nobody is told that there is no model before one was looked for
-            await asyncio.to_thread(context.predictor.refresh)
+            loading = asyncio.to_thread(context.predictor.refresh)
+            await asyncio.gather(asyncio.to_thread(routes), loading)  # reading flights leaves the interpreter to it
         tasks = [asyncio.create_task(work) for work in _background(context)]
         try:
             yield

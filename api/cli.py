@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,11 +51,16 @@ def serve(
         url = f"http://{host}:{port}/"
     if url_file is not None:
         write_whole(url_file, url + "\n", mode=0o600)
-    else:
-        console.print(f"Services: {url}\nCtrl-C ends them.", highlight=False, soft_wrap=True)
+    gc.disable()  # until the server is up: a sixth of what its libraries take to load
+    import scipy.special  # noqa: F401 (skops looks for its functions in all modules, in the order of their import)
+
     from api.server import run
 
-    run(opened, settings, host, port)
+    def tell() -> None:
+        if url_file is None:
+            console.print(f"Services: {url}\nCtrl-C ends them.", highlight=False, soft_wrap=True)
+
+    run(opened, settings, host, port, tell)
 
 
 @token.command("new")

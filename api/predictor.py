@@ -140,6 +140,7 @@ def settle() -> None:
     Else it walks through models and libraries again and again while it looks for the little that requests leave: up to
     0.3 s at a time, two thirds of all time under load.
     """
+    gc.enable()  # which it is not while a server loads its libraries
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 

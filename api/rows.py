@@ -13,11 +13,12 @@ from operator import itemgetter
 from typing import Annotated, Any, Literal, NotRequired, Required
 
 import numpy as np
+import polars as pl
 from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from labkit.data.features import Encoder
-from labkit.data.flights import load_flights, minutes
+from labkit.data.flights import minutes, table
 from labkit.data.schema import SCHEMA, Column
 from labkit.errors import InvalidData
 
@@ -67,10 +68,11 @@ Flight.__doc__ = "A flight before its departure: what is not known may be left o
 @functools.cache
 def routes() -> dict[tuple[str, str], dict[str, float]]:
     """Return what is known of each route of the flights: its distance, and where it ends."""
-    names = ("origin", "dest", *_OF_ROUTE)
-    table = load_flights().select(names).unique(subset=["origin", "dest"], keep="first", maintain_order=True)
+    flown = table("flights.csv.zip").filter(pl.col("arr_delay").is_not_null()).select("origin", "dest", "distance")
+    flown = flown.unique(subset=["origin", "dest"], keep="first", maintain_order=True)
+    airports = table("airports.csv").select(dest="faa", dest_lat="lat", dest_lon="lon", dest_alt="alt", dest_tz="tz")
     found: dict[tuple[str, str], dict[str, float]] = {}
-    for row in table.iter_rows(named=True):
+    for row in flown.join(airports, on="dest", how="left").iter_rows(named=True):
         found[row["origin"], row["dest"]] = {name: row[name] for name in _OF_ROUTE if row[name] is not None}
     return found
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import logging.config
+import socket
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -13,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.app import create_app
+from api.predictor import settle
 from api.settings import Settings
 from labkit.lab import Lab
 
@@ -21,11 +24,19 @@ REQUEST_S = 10.0  # how long a connection may take to say what it wants
 
 
 class Server(uvicorn.Server):
-    """A server that tells its streams to end before it waits for its clients to leave."""
+    """A server that says when it answers, and tells its streams to end before it waits for its clients to leave."""
 
-    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
+    def __init__(self, config: uvicorn.Config, stopping: asyncio.Event, tell: Callable[[], object]) -> None:
         super().__init__(config)
-        self._stopping = stopping
+        self._stopping, self._tell = stopping, tell
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to answer."""
+        await super().startup(sockets)
+        settle()
+        sys.setswitchinterval(0.0002)  # what goes on in threads holds up no answer for longer, in seconds
+        if self.started:
+            self._tell()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to end."""
@@ -51,16 +62,15 @@ class Protocol(HttpToolsProtocol):
             self.loop.call_later(REQUEST_S, self._check, transport, self.cycle)
 
 
-def run(lab: Lab, settings: Settings, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM."""
+def run(lab: Lab, settings: Settings, host: str, port: int, tell: Callable[[], object]) -> None:
+    """Serve until SIGINT or SIGTERM; call `tell` as soon as the port answers."""
     app = create_app(lab, settings, cookie=f"labkit-{port}")
     logging.config.dictConfig(_logging(str(lab.folder.logs / "api.log")))
     config = uvicorn.Config(
         app, host=host, port=port, loop="uvloop", http=Protocol, log_config=None, access_log=False,
         timeout_graceful_shutdown=DRAIN_S, timeout_keep_alive=30, server_header=False, lifespan="on", ws="none",
     )  # fmt: skip
-    sys.setswitchinterval(0.0002)  # what goes on in threads holds up no answer for longer, in seconds
-    Server(config, app.state.context.stopping).run()
+    Server(config, app.state.context.stopping, tell).run()
 
 
 def _logging(path: str) -> dict[str, Any]:

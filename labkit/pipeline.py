@@ -66,7 +66,7 @@ class Job:
                 fit.key,
                 "train_model",
                 fit,
-                (name := _block_name(fit),),
+                (name := "train" if fit.shard is None else f"shard-{fit.shard}",),
                 cost_s(fit, self.blocks[name].n_rows, len(self.valid.names), calibration, self.valid.n_classes),
             )
             for fit in self.fits
@@ -311,10 +311,6 @@ def _stays(shard: Shard, engine_name: str) -> bool:
     from labkit.parallel.cluster import n_nodes
 
     return n_nodes() > 1
-
-
-def _block_name(fit: Fit) -> str:
-    return "train" if fit.shard is None else f"shard-{fit.shard}"
 
 
 def _members(fits: Sequence[Fit], trained: Sequence[Trained], y: np.ndarray) -> list[Member]:

@@ -109,10 +109,11 @@ def gantt_svg(
     scale = (WIDTH - _LEFT - _RIGHT) / max(end_s - begin_s, 1e-6)
     bottom = _ROW * len(rows) + 8
     parts = [_text(_LEFT - 8, 23 + _ROW * place, row, "end") for place, row in enumerate(rows)]
+    digits = max(0, 1 - math.floor(math.log10(max(end_s - begin_s, 1e-6))))
     for at_s in _ticks(begin_s, end_s):
         x = _LEFT + scale * (at_s - begin_s)
         parts.append(_line(x, 6, x, bottom, _PALE))
-        parts.append(_text(x, bottom + 15, number(at_s, lang, _digits(end_s - begin_s)), "middle", _GREY))
+        parts.append(_text(x, bottom + 15, number(at_s, lang, digits), "middle", _GREY))
     for bar in bars:
         low, high = max(bar.begun_s, begin_s), min(bar.ended_s, end_s)
         if low > high:
@@ -322,7 +323,3 @@ def _ticks(begin: float, end: float) -> list[float]:
     unit = 10.0 ** math.floor(math.log10(rough))
     step = unit * next(many for many in (1, 2, 5, 10) if many * unit >= rough)
     return [step * place for place in range(math.ceil(begin / step), math.floor(end / step) + 1)]
-
-
-def _digits(span: float) -> int:
-    return max(0, 1 - math.floor(math.log10(max(span, 1e-6))))

@@ -47,7 +47,8 @@ def plot_speedup(rows: Sequence[SpeedupRow], fits: Sequence[LawFit | Unfitted], 
     _draw(left, rows, fits, lang, per_worker=False)
     _draw(right, rows, fits, lang, per_worker=True)
     figure.suptitle(host_label, fontsize=10)
-    notes = [_bars(rows, lang)]
+    # What the error bars are: all rows were measured in as many rounds.
+    notes = [t(f"plot.{rows[0].spread.kind}", lang, coverage=_coverage(rows[0].spread, lang))]
     for fit in fits:
         if isinstance(fit, Unfitted):
             notes.append(t("plot.unfitted", lang, law=t(f"law.{fit.law}", lang), n_cores=fit.n_cores_needed))
@@ -178,11 +179,6 @@ def _draw(
 def _spread(spread: Spread, lang: str) -> str:
     ends = {"low": number(spread.low, lang), "high": number(spread.high, lang)}
     return t(f"spread.{spread.kind}", lang, **ends, coverage=_coverage(spread, lang))
-
-
-def _bars(rows: Sequence[SpeedupRow], lang: str) -> str:
-    """Say what the error bars are; all rows were measured in as many rounds."""
-    return t(f"plot.{rows[0].spread.kind}", lang, coverage=_coverage(rows[0].spread, lang))
 
 
 def _coverage(spread: Spread, lang: str) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import time
+import functools
+import timeit
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -94,13 +95,7 @@ def calibrate(
     first = [fit for fit in plan_fits(tuple(recipes), seed) if fit.part == 0]
     # The faster of two: the first fit of a family pays for its imports too.
     return {
-        fit.recipe.name: min(_measured_s(fit, sample, categorical) for _ in range(2))
+        fit.recipe.name: min(timeit.repeat(functools.partial(fit_model, fit, sample, categorical), number=1, repeat=2))
         / cost_s(fit, len(sample.X), sample.X.shape[1], n_classes=block.n_classes)
         for fit in first
     }
-
-
-def _measured_s(fit: Fit, block: FeatureBlock, categorical: tuple[int, ...]) -> float:
-    started_s = time.perf_counter()
-    fit_model(fit, block, categorical)
-    return time.perf_counter() - started_s

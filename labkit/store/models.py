@@ -7,7 +7,9 @@ models are made of, and nothing else.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
+import unittest.mock
 from typing import Any
 
 from sqlalchemy import select, update
@@ -18,19 +20,21 @@ from labkit.learning.ensemble import Ensemble
 from labkit.store.artefacts import Artefacts, digest_of
 from labkit.store.database import ModelRow, now, open_database, reading, writing
 
-# What skops does not trust by itself, and the catalogue's models need.
+# What the catalogue's models are made of, besides plain values and arrays.
 TRUSTED = (
-    "functools.partial",  # the function within is judged by this list as well
-    "numpy.dtype",
-    "sklearn._loss.link.Interval",
-    "sklearn._loss.link.LogitLink",
-    "sklearn._loss.loss.HalfBinomialLoss",
-    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
-    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
-    "sklearn.tree._tree.Tree",
-    "sklearn.utils._bunch.Bunch",
-    "sklearn.utils.validation.check_array",
-)
+    "functools.partial", "numpy.dtype",  # the function within a partial is judged by this list as well
+    *(f"sklearn.{name}" for name in (
+        "ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier", "_loss.link.LogitLink",
+        "ensemble._hist_gradient_boosting.predictor.TreePredictor", "compose._column_transformer.ColumnTransformer",
+        "preprocessing._function_transformer.FunctionTransformer", "linear_model._logistic.LogisticRegression",
+        "ensemble._hist_gradient_boosting.binning._BinMapper", "ensemble._forest.RandomForestClassifier",
+        "preprocessing._encoders.OrdinalEncoder", "ensemble._forest.ExtraTreesClassifier", "impute._base.SimpleImputer",
+        "preprocessing._encoders.OneHotEncoder", "tree._classes.DecisionTreeClassifier", "utils.validation.check_array",
+        "preprocessing._data.StandardScaler", "preprocessing._label.LabelEncoder", "tree._classes.ExtraTreeClassifier",
+        "_loss.loss.HalfBinomialLoss", "_loss.link.Interval", "utils._bunch.Bunch", "pipeline.Pipeline",
+        "tree._tree.Tree",
+    )),
+)  # fmt: skip
 PROMOTED = "promoted"
 _FILE = "ensemble.skops"
 
@@ -137,9 +141,7 @@ class ModelStore:
 
 def model_to_bytes(content: dict[str, Any]) -> bytes:
     """Return models and plain values as skops writes them."""
-    import skops.io
-
-    return bytes(skops.io.dumps(content))
+    return bytes(_skops().dumps(content))
 
 
 def model_from_bytes(content: bytes) -> Any:
@@ -150,16 +152,26 @@ def model_from_bytes(content: bytes) -> Any:
     InvalidData
         If the bytes are no such file, or hold a type that models are not made of; nothing of it was run then.
     """
-    import skops.io
-    from skops.io.exceptions import UntrustedTypesFoundException
-
+    skops_io = _skops()
     try:
-        return skops.io.loads(content, trusted=list(TRUSTED))
-    except UntrustedTypesFoundException as fault:
+        return skops_io.loads(content, trusted=list(TRUSTED))
+    except skops_io.exceptions.UntrustedTypesFoundException as fault:
         types = ", ".join(sorted(set(re.findall(r"[\w.]+\.[\w]+", str(fault)))))
         raise InvalidData(f"The model file holds types that no model of labkit is made of: {types}.") from fault
     except Exception as fault:
         raise InvalidData(f"This is no model file of labkit: {type(fault).__name__}: {fault}") from fault
+
+
+@functools.cache
+def _skops() -> Any:
+    """Import skops.io, which at its first import would import all of scikit-learn, and Dask, to trust each estimator.
+
+    That is a second of each process that keeps or loads a model, and more trust than is needed: with no estimators to
+    be found, skops trusts those of `TRUSTED` alone.
+    """
+    with unittest.mock.patch("sklearn.utils.all_estimators", tuple):
+        import skops.io
+    return skops.io
 
 
 def _record(row: ModelRow) -> ModelRecord:

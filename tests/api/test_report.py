@@ -8,19 +8,14 @@ import pytest
 from fastapi.testclient import TestClient
 
 from labkit.lab import Lab
-from labkit.store.database import EventRow, RunRow, open_database, writing
 from tests.api.test_guard import told
-from tests.report.conftest import BENCHMARK, RECORDS
+from tests.report.conftest import BENCHMARK, RECORDS, keep
 
 
 @pytest.fixture(scope="module")
 def measured(lab: Lab) -> str:
     """A benchmark that was measured elsewhere, in this lab."""
-    kept = {name: value for name, value in RECORDS[0].items() if name != "events"}
-    with writing(open_database(lab.folder.database_url)) as session:
-        session.add(RunRow(**kept, owner={}))
-        session.flush()
-        session.add_all(EventRow(run_id=BENCHMARK, content=event) for event in RECORDS[0]["events"])
+    keep(lab.folder.database_url, RECORDS[:1])
     return BENCHMARK
 
 

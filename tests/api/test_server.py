@@ -20,7 +20,9 @@ import psutil
 import pytest
 
 import labkit
+from api.app import create_app
 from api.predictor import PROMOTED_EVERY_S
+from api.settings import Settings
 from labkit.errors import UnknownName
 from labkit.lab import Lab
 from labkit.parallel.head import start_head, stop_head
@@ -162,13 +164,10 @@ def test_the_cluster_is_shown_with_actors_and_tasks_and_an_actor_can_be_killed(c
             owner.kill()
 
 
-def test_only_a_lab_lets_actors_be_killed(lab: Lab) -> None:
-    server = Served(lab.folder.root)
-    try:
-        with labkit.Client(server.url) as client, pytest.raises(UnknownName):
-            client.ask("POST", "/cluster/actors/none/kill")
-    finally:
-        server.end()
+@pytest.mark.parametrize("lab_mode", [False, True])
+def test_only_a_lab_lets_actors_be_killed(lab: Lab, lab_mode: bool) -> None:
+    paths = create_app(lab, Settings(lab_mode=lab_mode)).openapi()["paths"]
+    assert ("/cluster/actors/{actor_id}/kill" in paths) is lab_mode
 
 
 def differences(said: dict[str, set[tuple[float, ...]]]) -> dict[str, list[float]]:
@@ -272,9 +271,6 @@ def test_a_port_in_use_and_an_open_address_without_a_token_are_refused(served: S
 
 def test_one_service_alone_answers_for_itself_only(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LABKIT_SERVICES", "prediction")
-    from api.app import create_app
-    from api.settings import Settings
-
     paths = set(create_app(lab, Settings.read()).openapi()["paths"])
     assert {"/health", "/predict"} <= paths and not {"/train", "/metrics", "/runs"} & paths
 

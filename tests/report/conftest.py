@@ -23,13 +23,18 @@ def store_of(folder: Path, records: Iterable[dict[str, Any]]) -> RunStore:
     """Return a store that holds records as they were written."""
     url = f"sqlite:///{folder}/lab.db"
     store = RunStore(url, str(folder / "runs"))
+    keep(url, records)
+    return store
+
+
+def keep(url: str, records: Iterable[dict[str, Any]]) -> None:
+    """Keep records in a database, as they were written elsewhere."""
     with writing(open_database(url)) as session:
         for record in records:
             kept = {name: value for name, value in record.items() if name not in ("events", "artefacts", "owner")}
             session.add(RunRow(**kept, owner={}))
             session.flush()
             session.add_all(EventRow(run_id=record["id"], content=event) for event in record["events"])
-    return store
 
 
 def changed(record: dict[str, Any], **changes: Any) -> dict[str, Any]:

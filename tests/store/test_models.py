@@ -3,10 +3,12 @@ from __future__ import annotations
 import functools
 import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
-import skops.io
+from sklearn.svm import SVC
 
 from labkit.data.features import Encoder, FeatureBlock
 from labkit.errors import InvalidData, UnknownName
@@ -103,12 +105,21 @@ def test_file_that_was_cut_short_or_changed_is_refused(stores, saved, tmp_path):
 def test_foreign_type_is_refused_by_name_and_not_run(tmp_path):
     trap = tmp_path / "sprung"
     for content in (
-        skops.io.dumps({"models": [functools.partial(os.system, f"touch {trap}")]}),
-        skops.io.dumps({"models": [os.system]}),
+        model_to_bytes({"models": [functools.partial(os.system, f"touch {trap}")]}),
+        model_to_bytes({"models": [os.system]}),
     ):
         with pytest.raises(InvalidData, match="system"):
             model_from_bytes(content)
     assert not trap.exists()
+
+
+def test_an_estimator_that_the_catalogue_has_not_is_refused_and_dask_is_not_loaded_to_know_it():
+    with pytest.raises(InvalidData, match=r"sklearn\.svm\._classes\.SVC"):
+        model_from_bytes(model_to_bytes({"model": SVC()}))
+    program = (
+        "import sys; from labkit.store.models import model_to_bytes as keep; keep({}); print('dask' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
 
 
 class Trap:
