@@ -67,6 +67,16 @@ def test_all_is_ready_where_a_cluster_runs_and_a_model_is_promoted(served: Serve
     assert {part["name"] for part in answer.json()["parts"]} == {"database", "cluster", "model", "disk"}
 
 
+def test_the_address_is_printed_when_it_answers(lab: Lab) -> None:
+    with shell_at(lab.folder.root).start("serve", "--port", str(free_port())) as server:
+        assert server.stdout is not None
+        url = server.stdout.readline().split()[-1]
+        try:
+            assert httpx.get(url).status_code == 303  # the token leads to a cookie
+        finally:
+            server.terminate()
+
+
 def test_a_training_is_carried_out_by_the_cluster_and_followed_to_its_end(client: labkit.Client) -> None:
     run = client.train(**SMALL)
     assert run["status"] == "waiting"
