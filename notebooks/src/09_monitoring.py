@@ -358,26 +358,26 @@ print([line for line in log() if line.endswith(f"request {answer.headers['x-requ
 # ## 5 Events: hear what happens
 #
 # `GET /train/{id}/events` stays open, and tells each fit of a training as it ends. Whoever was cut off says which event
-# was the last (`Last-Event-ID`) and misses none. Below three models are trained, and the worker of one of them is
-# killed, as in notebook 07.
+# was the last (`Last-Event-ID`) and misses none. Below one model is trained for each of the `recipes` above, and the
+# worker of the last of them is killed, as in notebook 07.
 #
 # ### Predict, then measure
 #
-# How many `task` events will come for the three fits?
+# How many `task` events will come for these fits?
 
 # %% [markdown] lang="es"
 # ## 5 Eventos: oír lo que pasa
 #
 # `GET /train/{id}/events` queda abierto y cuenta cada ajuste de un entrenamiento según acaba. Quien perdió la conexión
-# dice cuál fue el último evento (`Last-Event-ID`) y no se pierde ninguno. Abajo se entrenan tres modelos, y el proceso
-# de uno de ellos muere, como en el cuaderno 07.
+# dice cuál fue el último evento (`Last-Event-ID`) y no se pierde ninguno. Abajo se entrena un modelo por cada una de
+# las `recipes` de arriba, y el proceso del último de ellos muere, como en el cuaderno 07.
 #
 # ### Predice y luego mide
 #
-# ¿Cuántos eventos `task` llegarán por los tres ajustes?
+# ¿Cuántos eventos `task` llegarán por estos ajustes?
 
 # %%
-n_events = 4.0  # solution
+n_events = len(recipes) + 1.0  # solution
 guess = predict("9.b", n_events)
 
 # %%
