@@ -38,6 +38,7 @@ class Context:
     cluster_state: dict[str, Any] | None = None
     sample: dict[str, Any] = dataclasses.field(default_factory=dict)
     sampled_s: float = -math.inf  # when, by the monotonic clock
+    followed_s: float = -math.inf  # when somebody who follows was last told
     sampling: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock)
     samples: collections.deque[dict[str, Any]] = dataclasses.field(
         default_factory=lambda: collections.deque(maxlen=720)

@@ -13,7 +13,8 @@ from sqlalchemy import Engine, delete, func, insert, select
 from labkit.errors import LabError
 from labkit.store.database import PredictionRow, reading, writing
 
-A_SECOND = 50  # more than anybody reads; keeping thousands a second would hold up predictions
+AT_ONCE = 50  # more than anybody reads; keeping thousands a second would hold up predictions
+FLOOD_S = 5.0  # how often what came is kept where more than that comes
 
 
 class History:
@@ -28,16 +29,19 @@ class History:
     """
 
     def __init__(self, engine: Engine, most: int) -> None:
-        self._engine, self._most = engine, most
-        self._fresh: collections.deque[tuple[str, float, Mapping[str, Any], float]] = collections.deque(maxlen=A_SECOND)
+        self._engine, self._most, self._flushed_s = engine, most, -FLOOD_S
+        self._fresh: collections.deque[tuple[str, float, Mapping[str, Any], float]] = collections.deque(maxlen=AT_ONCE)
 
     def add(self, model: str, flights: Sequence[Mapping[str, Any]], probabilities: Sequence[float]) -> None:
-        """Remember predictions; `flush`, called about once a second, keeps the last 50."""
-        at, first = time.time(), zip(flights[:A_SECOND], probabilities[:A_SECOND], strict=True)
+        """Remember predictions; `flush`, called about once a second, keeps the last 50: in a flood, of each 5 s."""
+        at, first = time.time(), zip(flights[:AT_ONCE], probabilities[:AT_ONCE], strict=True)
         self._fresh.extend((model, at, flight, value) for flight, value in first)
 
     def flush(self) -> None:
         """Keep what is fresh, and forget what is beyond the limit; what cannot be kept now is kept the next time."""
+        if len(self._fresh) == AT_ONCE and time.monotonic() - self._flushed_s < FLOOD_S:
+            return
+        self._flushed_s = time.monotonic()
         fresh = [self._fresh.popleft() for _ in range(len(self._fresh))]
         if not fresh:
             return
@@ -51,7 +55,7 @@ class History:
                 newest = session.scalar(select(func.max(PredictionRow.id))) or 0
                 session.execute(delete(PredictionRow).where(PredictionRow.id <= newest - self._most))
         except LabError:
-            room = A_SECOND - len(self._fresh)
+            room = AT_ONCE - len(self._fresh)
             self._fresh.extendleft(reversed(fresh[-room:] if room > 0 else []))
             raise
 

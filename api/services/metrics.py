@@ -29,7 +29,7 @@ router = APIRouter(tags=["metrics"], responses=PROBLEMS)
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")  # what Ray writes for terminals
 _LINE = re.compile(r"\b(DEBUG|INFO|WARNING|ERROR|CRITICAL)\b")
-_CLUSTER_S = 2.0  # how old the cluster's state in /metrics may be
+_CLUSTER_S, _UNFOLLOWED = 2.0, 5  # how old the cluster's state may be; so many times as old where nobody follows
 SAMPLE_S, KEPT_EVERY_S = 1.0, 5.0  # where somebody follows, and for the last hour
 _MOST_LINES = 200
 _LOG = logging.getLogger("labkit.api")
@@ -117,6 +117,7 @@ async def read_metrics(context: ContextDep) -> Response:
 async def follow_metrics(context: ContextDep) -> AsyncIterator[ServerSentEvent]:
     """Follow host, requests, cluster and runs, a `sample` each second."""
     async for _ in every(context, SAMPLE_S):
+        context.followed_s = time.monotonic()
         yield ServerSentEvent(event="sample", data=await fresh(context, SAMPLE_S))
 
 
@@ -249,7 +250,10 @@ async def watch_cluster(context: Context) -> None:
         if first:
             first = False
             settle()  # Ray was just imported
-        await asyncio.sleep(_CLUSTER_S)
+        for _ in range(_UNFOLLOWED):
+            await asyncio.sleep(_CLUSTER_S)
+            if time.monotonic() - context.followed_s < 2 * _CLUSTER_S:
+                break
 
 
 def _fresh_lines(folder: Path, service: str | None, read: dict[str, int]) -> Iterator[tuple[str, str]]:

@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from api.history import AT_ONCE, History
 from api.predictor import CROSSOVER_ROWS
 from api.rows import EXAMPLE, KNOWN
 from api.services.prediction import typical
 from labkit.data.flights import clean
 from labkit.errors import UnknownName
 from labkit.lab import Lab
+from labkit.store.database import open_database
 from tests.api.test_guard import told
 
 NAMES = [column.name for column in KNOWN]
@@ -159,6 +161,25 @@ def test_the_last_predictions_are_kept_and_no_more(client: TestClient) -> None:
     history.flush()
     kept = client.get("/predictions").json()
     assert len(kept) == 5 and kept[0]["flight"] == flights[-1]
+
+
+def test_a_flood_of_predictions_is_kept_now_and_then_and_a_few_at_once(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = History(open_database(lab.folder.database_url), 1000)
+    flood, answers = [EXAMPLE] * AT_ONCE, [0.5] * AT_ONCE
+
+    def newest(model: str, n: int) -> str:
+        kept.add(model, flood[:n], answers[:n])
+        kept.flush()
+        return str(kept.list(1)[0]["model"])
+
+    assert newest("first", AT_ONCE) == "first"
+    assert newest("second", AT_ONCE) == "first"  # soon after: those wait
+    monkeypatch.setattr("api.history.FLOOD_S", 0.0)
+    assert newest("third", AT_ONCE) == "third"
+    monkeypatch.undo()
+    assert newest("fourth", 1) == "fourth"
 
 
 def test_the_schema_tells_each_field_in_both_languages(client: TestClient) -> None:
