@@ -182,7 +182,7 @@ def kill_actor(actor_id: str, context: ContextDep) -> Killed:
             raise Problem(409, "not-here", "This actor's process is not on this host.")
         process.kill()
     except psutil.NoSuchProcess:
-        raise UnknownName(f"Actor {actor_id} has just ended.") from None
+        raise UnknownName(f"Actor {actor_id} has no process now: it is starting, or has just ended.") from None
     return Killed(actor=actor_id, pid=pid)
 
 

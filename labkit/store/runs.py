@@ -115,8 +115,9 @@ class RunStore:
             yield
         except BaseException as fault:
             if self.get(run_id).status not in ENDED:
+                name = type(fault).__name__.replace("KeyboardInterrupt", "ended by Ctrl-C, or cancelled")
                 status = "failed" if isinstance(fault, Exception) else "interrupted"
-                self.update(run_id, status=status, error=str(fault) or type(fault).__name__)
+                self.update(run_id, status=status, error=str(fault) or name)
             raise
 
     def get(self, run_id: str) -> Run:

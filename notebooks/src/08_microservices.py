@@ -449,6 +449,7 @@ daemon off; pid nginx.pid; error_log stderr error; {user}
 events {{ worker_connections 256; }}
 http {{
     access_log off;
+    client_body_buffer_size 128k;  # a larger body goes by a file, and that by a packet which waits 40 ms
     client_body_temp_path body; proxy_temp_path proxied; fastcgi_temp_path a; uwsgi_temp_path b; scgi_temp_path c;
     upstream copies {{ least_conn; {servers} keepalive 16; }}
     server {{

@@ -185,6 +185,16 @@ def test_a_body_beyond_the_limit_is_refused_and_a_notebook_may_be_larger(client:
     assert client.put("/jupyter/api/contents/a.ipynb", content=b"x" * 9_000_000).status_code == 200
 
 
+def test_a_thousand_flights_go_by_no_file(client: httpx.Client, gateway: Gateway) -> None:
+    files = gateway.folder / "run" / "body"
+    files.rename(files.with_name("elsewhere"))
+    try:
+        assert client.post("/predict", content=b"x" * 500_000).status_code == 200
+        assert client.post("/predict", content=b"x" * 1_000_000).status_code == 500  # that one would
+    finally:
+        files.with_name("elsewhere").rename(files)
+
+
 def test_inner_paths_are_not_there_for_anybody(client: httpx.Client) -> None:
     assert {client.get(path).status_code for path in ("/_reader", "/_operator")} == {404}
 
