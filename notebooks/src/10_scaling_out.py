@@ -441,7 +441,7 @@ axes.plot(
 )  # fmt: skip
 axes.set(
     xscale="log", yscale="log", xlabel=t("simulated.workers", lang), ylabel=t("table.speedup", lang),
-    ylim=(0.7, 2 * max(speedups[times].values())),
+    ylim=(0.7 * min(speedups[1].values()), 2 * max(speedups[times].values())),
 )  # fmt: skip
 axes.legend(frameon=False)
 content = io.BytesIO()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import json
 import os
 import signal
@@ -261,14 +262,15 @@ class Streams:
         self._http.close()
 
 
-@pytest.mark.parametrize(
-    "part", [b"POST /pre", b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n["]
-)
-def test_a_client_that_never_ends_its_request_is_left(served: Served, part: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", served.port), timeout=30) as slow:
-        slow.sendall(part)
-        while slow.recv(1000):  # an answer may come before: there is no token
-            pass
+def test_clients_that_never_end_their_requests_are_left(served: Served) -> None:
+    parts = (b"POST /pre", b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n[")
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=30)) for _ in parts]
+        for slow, part in zip(opened, parts, strict=True):
+            slow.sendall(part)
+        for slow in opened:
+            while slow.recv(1000):  # an answer may come before: there is no token
+                pass
 
 
 def test_a_port_in_use_and_an_open_address_without_a_token_are_refused(served: Served, tmp_path: Path) -> None:
