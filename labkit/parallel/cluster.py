@@ -124,6 +124,7 @@ def n_nodes() -> int:
 def nodes() -> list[dict[str, Any]]:
     """Return the living nodes of the attached cluster: id, CPUs, memory, and each one's own fingerprint."""
     import ray
+    from ray.exceptions import NodeDiedError, TaskUnschedulableError, WorkerCrashedError
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     alive = [node for node in ray.nodes() if node["Alive"]]
@@ -133,16 +134,15 @@ def nodes() -> list[dict[str, Any]]:
         .remote()
         for node in alive
     ]
-    return [
-        {
-            "node": node["NodeID"][:8],
-            "cpus": node["Resources"].get("CPU", 0.0),
-            "memory_bytes": int(node["Resources"].get("memory", 0)),
-            "object_store_bytes": int(node["Resources"].get("object_store_memory", 0)),
-            "fingerprint": fingerprint,
-        }
-        for node, fingerprint in zip(alive, ray.get(asked, timeout=60.0), strict=True)
-    ]
+    found = []
+    for node, ref in zip(alive, asked, strict=True):
+        with contextlib.suppress(NodeDiedError, TaskUnschedulableError, WorkerCrashedError):  # it has just ended
+            fingerprint, has = ray.get(ref, timeout=60.0), node["Resources"]
+            found.append({
+                "node": node["NodeID"][:8], "cpus": has.get("CPU", 0.0), "memory_bytes": int(has.get("memory", 0)),
+                "object_store_bytes": int(has.get("object_store_memory", 0)), "fingerprint": fingerprint,
+            })  # fmt: skip
+    return found
 
 
 def status(folder: LabFolder, address: str | None = None) -> dict[str, Any] | None:

@@ -20,7 +20,7 @@ from labkit.parallel.service import answers
 from labkit.parallel.tasks import Report, Task, perform
 
 START_TIMEOUT_S = 90.0
-ROOM_TIMEOUT_S = 30.0  # where other work holds the CPUs; what a new process may take on a machine under load
+ROOM_TIMEOUT_S = 75.0  # where other work holds the CPUs; a host that has crashed holds up a new process for 30 s
 _LOOK_S = 1.0
 _MAX_LOST_AT_START = 3  # actors that died before their first task: more than that is no accident
 

@@ -36,8 +36,11 @@ def three() -> Iterator[Hosts]:
 def cluster(three: Hosts) -> Hosts:
     """Three hosts, one CPU each, all of them in."""
     for host in (1, 2):
-        three.heal(host)
-        three.firewall(host)
+        if three.lives(host):
+            three.heal(host)
+            three.firewall(host)
+        else:
+            three.boot(host)
     living = alive(three)
     for host in (1, 2):
         if three.address(host) not in living:

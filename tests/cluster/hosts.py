@@ -191,6 +191,9 @@ class Hosts:
         init = self._inits[1 + host]
         init.wait(20)
 
+    def lives(self, host: int) -> bool:
+        return self._inits[1 + host].poll() is None
+
     def down(self) -> None:
         for pid in [*self._pids, *(init.pid for init in self._inits[:1])]:
             with contextlib.suppress(ProcessLookupError):

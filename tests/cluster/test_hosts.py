@@ -126,7 +126,7 @@ def test_too_few_cpus_for_the_actors_are_told_and_the_run_is_resumed_on_a_new_ho
 
 
 def test_leaving_warns_where_the_others_cannot_hold_the_actors(cluster: Hosts, digest: str) -> None:
-    process, host = begun(cluster, "--workers", "3")
+    process, host = begun(cluster, "--workers", "3", "--days", "200")  # enough work to be left in the middle of it
     said = cluster.labkit(host, "cluster", "leave", "--yes")
     assert "3 actors take 3 CPUs, and without this host 2 are left on 2 nodes: 1 would wait for ever" in said
     assert f"left the cluster at {HEAD}" in said
