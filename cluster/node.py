@@ -234,8 +234,9 @@ def _ask(folder: LabFolder, address: str) -> list[dict[str, Any]]:
     try:
         metadata, nodes = within(_PATIENCE_S, _look, folder, address)
     except ClusterError as fault:
-        said = str(fault)
-        if "token" in said.lower() or "unauth" in said.lower():
+        said = str(fault).lower()
+        # Its port answers; of a token that it refuses Ray may say no more than that it could not connect.
+        if "token" in said or "unauth" in said or "failed to connect to gcs" in said:
             raise ClusterError(
                 f"The cluster at {address} refused this host's token: copy the head's token file to this host anew, and"
                 " name it by --token-file."

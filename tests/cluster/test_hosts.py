@@ -130,8 +130,8 @@ def test_leaving_warns_where_the_others_cannot_hold_the_actors(cluster: Hosts, d
     said = cluster.labkit(host, "cluster", "leave", "--yes")
     assert "3 actors take 3 CPUs, and without this host 2 are left on 2 nodes: 1 would wait for ever" in said
     assert f"left the cluster at {HEAD}" in said
-    process.communicate(timeout=300)
-    assert process.returncode == 4
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 4, said
     assert alive(cluster) == sorted({cluster.address(0), cluster.address(3 - host)})
 
 
