@@ -92,7 +92,7 @@ def create_app(lab: Lab, settings: Settings, cookie: str = "labkit-8000") -> Ser
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.to_thread(context.history.flush)
+            await asyncio.to_thread(context.history.flush, at_end=True)
 
     app = Services(
         title="labkit", version="0.1.0", description=_DESCRIPTION, lifespan=lifespan, redoc_url=None,

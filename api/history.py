@@ -37,9 +37,9 @@ class History:
         at, first = time.time(), zip(flights[:AT_ONCE], probabilities[:AT_ONCE], strict=True)
         self._fresh.extend((model, at, flight, value) for flight, value in first)
 
-    def flush(self) -> None:
+    def flush(self, *, at_end: bool = False) -> None:
         """Keep what is fresh, and forget what is beyond the limit; what cannot be kept now is kept the next time."""
-        if len(self._fresh) == AT_ONCE and time.monotonic() - self._flushed_s < FLOOD_S:
+        if not at_end and len(self._fresh) == AT_ONCE and time.monotonic() - self._flushed_s < FLOOD_S:
             return
         self._flushed_s = time.monotonic()
         fresh = [self._fresh.popleft() for _ in range(len(self._fresh))]

@@ -176,6 +176,8 @@ def test_a_flood_of_predictions_is_kept_now_and_then_and_a_few_at_once(
 
     assert newest("first", AT_ONCE) == "first"
     assert newest("second", AT_ONCE) == "first"  # soon after: those wait
+    kept.flush(at_end=True)
+    assert kept.list(1)[0]["model"] == "second"  # but not for a server that has ended
     monkeypatch.setattr("api.history.FLOOD_S", 0.0)
     assert newest("third", AT_ONCE) == "third"
     monkeypatch.undo()
