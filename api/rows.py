@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter, with_config
 from typing_extensions import TypedDict
 
 from labkit.data.features import Encoder
-from labkit.data.flights import minutes, table
+from labkit.data.flights import airports, minutes, table
 from labkit.data.schema import SCHEMA, Column
 from labkit.errors import InvalidData
 
@@ -70,9 +70,8 @@ def routes() -> dict[tuple[str, str], dict[str, float]]:
     """Return what is known of each route of the flights: its distance, and where it ends."""
     flown = table("flights.csv.zip").filter(pl.col("arr_delay").is_not_null()).select("origin", "dest", "distance")
     flown = flown.unique(subset=["origin", "dest"], keep="first", maintain_order=True)
-    airports = table("airports.csv").select(dest="faa", dest_lat="lat", dest_lon="lon", dest_alt="alt", dest_tz="tz")
     found: dict[tuple[str, str], dict[str, float]] = {}
-    for row in flown.join(airports, on="dest", how="left").iter_rows(named=True):
+    for row in flown.join(airports(), on="dest", how="left").iter_rows(named=True):
         found[row["origin"], row["dest"]] = {name: row[name] for name in _OF_ROUTE if row[name] is not None}
     return found
 

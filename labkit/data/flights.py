@@ -52,9 +52,6 @@ def load_flights(days: int | None = None) -> pl.DataFrame:
         utc + pl.duration(hours=1), wind_speed=pl.when(wind <= MAX_WIND_MPH).then(wind)
     )
     planes = table("planes.csv").rename({"year": "plane_year"})
-    airports = table("airports.csv").select(
-        dest="faa", dest_lat="lat", dest_lon="lon", dest_alt="alt", dest_tz="tz"
-    )  # fmt: skip
     return (
         _source(days)
         .filter(pl.col("arr_delay").is_not_null())
@@ -63,7 +60,7 @@ def load_flights(days: int | None = None) -> pl.DataFrame:
             weather.drop("year", "month", "day", "hour"), on=("origin", "time_hour"), how="left", maintain_order="left"
         )
         .join(planes, on="tailnum", how="left", maintain_order="left")
-        .join(airports, on="dest", how="left", maintain_order="left")
+        .join(airports(), on="dest", how="left", maintain_order="left")
         .select(pl.col(column.name).cast(column.stored) for column in SCHEMA)
     )
 
@@ -128,6 +125,11 @@ def _source(days: int | None) -> pl.DataFrame:
         .with_columns(day=pl.date("year", "month", "day"))
         .filter(pl.col("day").is_in([date.fromordinal(ordinal) for ordinal in ordinals]))
     )
+
+
+def airports() -> pl.DataFrame:
+    """Return where flights end: code, place (degrees), altitude (feet) and time zone (hours from UTC) of airports."""
+    return table("airports.csv").select(dest="faa", dest_lat="lat", dest_lon="lon", dest_alt="alt", dest_tz="tz")
 
 
 def table(name: str) -> pl.DataFrame:
