@@ -51,6 +51,8 @@ def serve(
         url = f"http://{host}:{port}/"
     if url_file is not None:
         write_whole(url_file, url + "\n", mode=0o600)
+    else:
+        console.print("Services …")
     gc.disable()  # until the server is up: a sixth of what its libraries take to load
     import scipy.special  # noqa: F401 (skops looks for its functions in all modules, in the order of their import)
 

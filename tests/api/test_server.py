@@ -71,6 +71,7 @@ def test_all_is_ready_where_a_cluster_runs_and_a_model_is_promoted(served: Serve
 def test_the_address_is_printed_when_it_answers(lab: Lab) -> None:
     with shell_at(lab.folder.root).start("serve", "--port", str(free_port())) as server:
         assert server.stdout is not None
+        assert server.stdout.readline() == "Services …\n"  # at once
         url = server.stdout.readline().split()[-1]
         try:
             assert httpx.get(url).status_code == 303  # the token leads to a cookie
