@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import platform
 import socket
@@ -10,13 +11,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from cluster import ports
 from labkit import host
 from labkit.errors import ClusterError, InvalidArgument
 from labkit.files.folder import LabFolder
 from labkit.files.whole import write_whole
 from labkit.parallel.cluster import attached, ray_state, set_environment, within
-from labkit.parallel.head import Head, find_head, split_address, start_head, stop_head, token
+from labkit.parallel.head import Head, find_head, session_folder, split_address, start_head, stop_head, token
 from labkit.parallel.service import LOOPBACK
 
 _PATIENCE_S = 10.0
@@ -36,6 +39,7 @@ def open_head(folder: LabFolder, *, port: int, host_address: str | None, n_cpus:
     check_private(token(folder))
     found = find_head(folder)
     if found is None:
+        end_leftovers(folder)
         ports.check_free()
         return start_head(
             folder, port=port, n_cpus=n_cpus, host_address=address, dashboard_port=ports.DASHBOARD_PORT,
@@ -80,6 +84,7 @@ def join(
     here = host_address or own_address(node)
     nodes = _ask(folder, address)
     _check_ways_to(nodes)
+    end_leftovers(folder)
     ports.check_free()
     joined = start_head(
         folder, n_cpus=n_cpus, host_address=here, options=ports.node_options(), environment=ports.HEALTH, joins=address
@@ -191,6 +196,21 @@ def own_address(towards: str = "192.0.2.1") -> str:
             raise ClusterError(
                 f"This host knows no way to {towards} ({fault.strerror}): name its own address by --address."
             ) from fault
+
+
+def end_leftovers(folder: LabFolder) -> None:
+    """End what a killed node of this lab has left: Ray's agents hold their ports for up to a minute after it."""
+    session, left = f"{session_folder(folder)}/session_", []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.name().startswith("ray"):  # these hide what they were started with
+                said = [file.path for file in process.open_files()]
+            else:
+                said = process.cmdline()
+            if any(session in each for each in said):
+                left.append(process)
+                process.kill()
+    psutil.wait_procs(left, timeout=_PATIENCE_S)
 
 
 def check_private(path: Path) -> Path:

@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Iterable, Iterator
 
-from labkit.errors import PortInUse
 from labkit.parallel.service import check_port
 
 HEAD_PORT, DASHBOARD_PORT = 6379, 8265
@@ -30,7 +29,7 @@ HEALTH = {
     "RAY_health_check_timeout_ms": "4000",
     "RAY_health_check_failure_threshold": "4",
 }
-_PATIENCE_S, _ENDING_S = 2.0, 20.0
+_PATIENCE_S = 2.0
 
 
 def node_options() -> list[str]:
@@ -45,18 +44,10 @@ def check_free() -> None:
     Raises
     ------
     PortInUse
-        If somebody does; what a node that was killed has left is waited for, since it ends by itself.
+        If somebody does.
     """
-    until = time.monotonic() + _ENDING_S
     for name, port in PORTS.items():
-        while True:
-            try:
-                check_port(port, f"A Ray node ({name.removesuffix('-port')})", "nothing: all nodes take the same ports")
-                break
-            except PortInUse as fault:
-                if "ray::" not in str(fault) or time.monotonic() > until:
-                    raise
-                time.sleep(0.5)
+        check_port(port, f"A Ray node ({name.removesuffix('-port')})", "nothing: all nodes take the same ports")
 
 
 def closed(host: str, ports: Iterable[int], *, served: bool = True) -> list[int]:

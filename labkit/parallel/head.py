@@ -117,7 +117,7 @@ def start_head(
             role = ["--head", f"--port={port}", "--include-dashboard=true", f"--dashboard-host={LOOPBACK}",
                     f"--dashboard-port={dashboard_port}", f"--ray-client-server-port={free_port()}"]  # fmt: skip
         for attempt in range(_ATTEMPTS):
-            shutil.rmtree(_session(folder), ignore_errors=True)  # of a head that was killed, or of the attempt before
+            shutil.rmtree(session_folder(folder), ignore_errors=True)  # of a killed head, or of the attempt before
             size = [
                 f"--num-cpus={n_cpus or host.usable_cpus()}",
                 f"--object-store-memory={store_bytes or _store_bytes()}",
@@ -146,7 +146,7 @@ def stop_head(folder: LabFolder) -> bool:
         with contextlib.suppress(psutil.NoSuchProcess):
             end_service(psutil.Process(head.pid), ENDING_S)
     _record(folder).unlink(missing_ok=True)
-    shutil.rmtree(_session(folder), ignore_errors=True)
+    shutil.rmtree(session_folder(folder), ignore_errors=True)
     return head is not None
 
 
@@ -198,11 +198,11 @@ def _command(folder: LabFolder, host_address: str) -> list[str]:
         # Any free port for workers: Ray's own range, 10002 to 19999, would refuse a head on a port within it.
         "--disable-usage-stats", "--min-worker-port=0", "--max-worker-port=0",
         # Else every node of this machine would take 52365, and the second one's agent take no jobs.
-        f"--temp-dir={_session(folder)}", f"--dashboard-agent-listen-port={free_port()}",
+        f"--temp-dir={session_folder(folder)}", f"--dashboard-agent-listen-port={free_port()}",
     ]  # fmt: skip
 
 
-def _session(folder: LabFolder) -> Path:
+def session_folder(folder: LabFolder) -> Path:
     """Return where Ray keeps its sockets and logs: their paths must be short, and a clone's may be long."""
     name = hashlib.sha256(os.fsencode(folder.root.resolve())).hexdigest()[:8]
     return Path(tempfile.gettempdir()) / f"labkit-{os.getuid()}-{name}"
@@ -212,7 +212,7 @@ def _python(folder: LabFolder) -> str:
     """Return this environment's interpreter by a short path: Ray's raylet ends at once where there is a space in it."""
     if sys.prefix == sys.base_prefix:
         return sys.executable
-    link = _session(folder) / "venv"
+    link = session_folder(folder) / "venv"
     link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(sys.prefix)
@@ -227,7 +227,7 @@ def _serves(folder: LabFolder) -> bool:
     _TooSlow
         If the node has given up: it waits 15 s for its agents, which a machine under load may not start so soon.
     """
-    session = _session(folder) / "session_latest"
+    session = session_folder(folder) / "session_latest"
     said = session / "logs" / "raylet.out"
     if said.exists() and "Timed out waiting for file" in said.read_text(errors="replace"):
         raise _TooSlow("This machine is too busy to start a Ray node: end what else it does, and try again.")

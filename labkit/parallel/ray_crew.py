@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 import ray
 from ray._private.state import actors as actor_table  # the State API tells the same, through the dashboard
-from ray.exceptions import ActorUnavailableError, ObjectStoreFullError, OutOfDiskError, RayActorError, RayError
+from ray.exceptions import ObjectLostError, ObjectStoreFullError, OutOfDiskError, RayActorError, RayError
 
 from labkit.errors import ClusterError, NotEnoughMemory, NotEnoughResources, TaskFailed
 from labkit.parallel.engines import Crew
@@ -162,7 +162,7 @@ class RayCrew(Crew):
         worker = self._running.pop(done[0])
         try:
             return worker, ray.get(done[0])
-        except (RayActorError, ActorUnavailableError) as fault:
+        except (RayActorError, ObjectLostError) as fault:  # lost is a result whose node has died just then
             self._check_cluster()  # nothing could be put in the place of what died with it
             self.causes[worker] = str(fault).strip().splitlines()[-1].partition(" Some common causes")[0]
             return worker, None

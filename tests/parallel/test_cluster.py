@@ -14,11 +14,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from cluster.node import end_leftovers
 from labkit.errors import ClusterError, LabError, PortInUse
 from labkit.files.folder import LabFolder
 from labkit.parallel import head
 from labkit.parallel.cluster import attach, nodes, within
-from labkit.parallel.head import Head, find_head, start_head, token
+from labkit.parallel.head import Head, find_head, start_head, stop_head, token
 from labkit.parallel.service import check_port, end_service, free_port, log_tail, outliving, start_service
 
 
@@ -42,7 +43,7 @@ def test_starting_a_head_that_runs_returns_it(ray_cluster: LabFolder) -> None:
 
 
 def test_a_node_serves_when_its_agents_do_and_one_that_gave_up_is_told(lab_folder: LabFolder) -> None:
-    session = head._session(lab_folder) / "session_latest"
+    session = head.session_folder(lab_folder) / "session_latest"
     for folder in ("logs", "sockets"):
         (session / folder).mkdir(parents=True)
     try:
@@ -55,7 +56,7 @@ def test_a_node_serves_when_its_agents_do_and_one_that_gave_up_is_told(lab_folde
         with pytest.raises(ClusterError, match="too busy to start a Ray node"):
             head._serves(lab_folder)
     finally:
-        shutil.rmtree(head._session(lab_folder))
+        shutil.rmtree(head.session_folder(lab_folder))
 
 
 @pytest.mark.parametrize("n_failures", [2, 3])
@@ -93,6 +94,22 @@ def attach_elsewhere(folder: LabFolder, address: str, before: str = "", **change
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def test_what_a_killed_head_has_left_is_ended_and_who_reads_its_log_is_not(lab_folder: LabFolder) -> None:
+    first = psutil.Process(start_head(lab_folder, port=0, n_cpus=1, with_parent=True).pid)
+    everyone = first.children(recursive=True)
+    log = next(head.session_folder(lab_folder).glob("session_latest/logs/gcs*.out"))
+    with log.open() as opened, subprocess.Popen(["sleep", "99"], stdin=opened) as reader:
+        try:
+            for process in (first, *(each for each in everyone if each.name() in ("raylet", "gcs_server"))):
+                process.kill()
+            end_leftovers(lab_folder)
+            assert not [each for each in everyone if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+            assert reader.poll() is None
+        finally:
+            reader.kill()
+            stop_head(lab_folder)
 
 
 def test_a_program_that_imported_ray_first_can_attach(ray_cluster: LabFolder) -> None:

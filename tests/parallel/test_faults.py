@@ -33,7 +33,7 @@ from labkit.parallel.faults import (
     SlowWorker,
     inject,
 )
-from labkit.parallel.head import ray_environment, start_head, stop_head
+from labkit.parallel.head import find_head, ray_environment, start_head, stop_head
 from labkit.parallel.ray_crew import RayCrew, cpu_share, n_places
 from labkit.parallel.service import end_service, log_tail, outliving, start_service
 from labkit.parallel.tasks import Task, TaskEvent
@@ -240,13 +240,23 @@ def test_a_killed_driver_is_reported_by_the_one_that_goes_on(tmp_path: Path) -> 
 
 
 @pytest.fixture(scope="module")
-def three_nodes(ray_cluster: LabFolder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabFolder]:
+def nodes() -> Iterator[list[psutil.Process]]:
+    """The programs of nodes beside the head's, ended with the module."""
+    found: list[psutil.Process] = []
+    yield found
+    for node in found:
+        end_service(node)
+
+
+@pytest.fixture(scope="module")
+def three_nodes(
+    ray_cluster: LabFolder, nodes: list[psutil.Process], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LabFolder]:
     """A cluster of its own: a head and two nodes of a CPU each, small stores, and a disk that counts as full."""
     folder = LabFolder(tmp_path_factory.mktemp("nodes"))
     folder.ensure()
     write_whole(folder.token, ray_cluster.token.read_text())  # Ray reads the token once a process
     detach()
-    nodes: list[psutil.Process] = []
     tuned = {
         "RAY_health_check_initial_delay_ms": "1000", "RAY_health_check_period_ms": "500",
         "RAY_health_check_timeout_ms": "10000", "RAY_health_check_failure_threshold": "3",
@@ -261,15 +271,15 @@ def three_nodes(ray_cluster: LabFolder, tmp_path_factory: pytest.TempPathFactory
         until = time.monotonic() + 150
         while n_nodes() < 3:
             assert time.monotonic() < until, [log_tail(log) for log in folder.logs.glob("node-*")]
-            nodes = [node for node in nodes if outliving([node], 0.0)]  # a raylet gives up where its agents start late
+            nodes[:] = [node for node in nodes if outliving([node], 0.0)]  # it gives up where agents start late
             if len(nodes) < n_nodes():  # one after the other: two that start at once may both be too late
                 nodes.append(started_node(folder, head.address))
             time.sleep(0.1)
         yield folder
     finally:
         detach()
-        for node in nodes:
-            end_service(node)
+        while nodes:
+            end_service(nodes.pop())
         for scratch in Path(tempfile.gettempdir()).glob(f"labkit-node-{head.address.rpartition(':')[2]}-*"):
             shutil.rmtree(scratch, ignore_errors=True)
         stop_head(folder)
@@ -341,6 +351,29 @@ def test_a_store_that_is_filled_says_so_and_lets_small_results_pass(three_nodes:
                 said = str(fault)
                 break
         assert "could not bring a result" in said and "full" in said
+
+
+def test_a_result_that_dies_with_its_node_counts_as_its_worker_lost(
+    three_nodes: LabFolder, nodes: list[psutil.Process]
+) -> None:
+    import ray
+
+    head = find_head(three_nodes)
+    assert head is not None
+    nodes.append(started_node(three_nodes, head.address))  # the tests after this one need three of them
+    until = time.monotonic() + 60
+    while n_nodes() < 4:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    with RayCrew(Toy, (), {}, 3, n_cpus=1.0) as crew:
+        crew.ready()
+        for worker in range(3):
+            crew.submit(worker, Task(f"zeros-{worker}", "zeros", 200_000))  # too large to come with the answer
+        assert len(ray.wait(list(crew._running), num_returns=3, timeout=60, fetch_local=False)[0]) == 3
+        psutil.Process(crew.raylet()).kill()
+        reports = [crew.next_report(60) for _ in range(3)]
+        (lost,) = [found[0] for found in reports if found is not None and found[1] is None]
+        assert None not in reports and crew.causes[lost]
 
 
 def test_work_goes_on_when_a_node_dies_and_the_rest_has_room(three_nodes: LabFolder, tmp_path: Path) -> None:
