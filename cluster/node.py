@@ -199,18 +199,20 @@ def own_address(towards: str = "192.0.2.1") -> str:
 
 
 def end_leftovers(folder: LabFolder) -> None:
-    """End what a killed node of this lab has left: Ray's agents hold their ports for up to a minute after it."""
-    session, left = f"{session_folder(folder)}/session_", []
+    """End what a killed node has left: its agents, say, hold their ports for up to a minute after it."""
+    session = f"{session_folder(folder)}/session_"
+    _kill(lambda process: any(session in each for each in process.cmdline()))
+    _kill(lambda process: process.name().startswith("ray::") and getattr(process.parent(), "name", str)() != "raylet")
+
+
+def _kill(chosen: Callable[[psutil.Process], bool]) -> None:
+    found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            if process.name().startswith("ray"):  # these hide what they were started with
-                said = [file.path for file in process.open_files()]
-            else:
-                said = process.cmdline()
-            if any(session in each for each in said):
-                left.append(process)
+            if chosen(process):
                 process.kill()
-    psutil.wait_procs(left, timeout=_PATIENCE_S)
+                found.append(process)
+    psutil.wait_procs(found, timeout=_PATIENCE_S)
 
 
 def check_private(path: Path) -> Path:

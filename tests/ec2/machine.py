@@ -1,7 +1,7 @@
-"""A bare Debian of the tests' own: set up as a machine of EC2 would be, then booted by its own systemd.
+"""A bare Debian of the tests' own, set up as a machine of EC2 would be, then booted by its own systemd.
 
-Set up on this machine's network, where packages come from, and with nothing started; booted on a network that leads
-nowhere, so that its ports are its own. `debootstrap` and `systemd-nspawn` are Debian's.
+It is set up on this machine's network, where packages come from, with nothing started; and booted on a network that
+leads nowhere, so that its ports are its own. `debootstrap` and `systemd-nspawn` are Debian's.
 """
 
 from __future__ import annotations
@@ -18,24 +18,22 @@ from typing import Any
 import psutil
 import pytest
 
-BARE = "ca-certificates,systemd-sysv,dbus"
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-THERE = "/etc/ssl/of-this-machine.crt"
-_CACHES = {"UV_CACHE_DIR": "/var/cache/uv", "npm_config_cache": "/var/cache/npm"}
+_BARE = "ca-certificates,dbus,systemd-sysv"
+_CERTIFICATES, _THERE = "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/of-this-machine.crt"
+_TOOLS = ("debootstrap", "systemd-nspawn", "nsenter")
 
 
 class Machine:
-    """A folder with a Debian in it; `boot` starts it."""
+    """A folder with a Debian in it."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self._nspawn: subprocess.Popen[bytes] | None = None
-        self._init = 0
 
     def install(self) -> None:
-        """Put a minimal Debian there; its daemons are not started while packages are set up."""
+        """Put a minimal Debian there, whose packages start no daemons while they are set up."""
         done = subprocess.run(
-            ["debootstrap", "--variant=minbase", f"--include={BARE}", "bookworm", self.root],
+            ["debootstrap", "--variant=minbase", f"--include={_BARE}", "bookworm", self.root],
             capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
@@ -44,22 +42,84 @@ class Machine:
         policy.chmod(0o755)
 
     def set_up(self, *command: str, check: bool = True, **environment: str) -> str:
-        """Run a command there on this machine's network, before it is booted; return what it printed to both."""
-        certificates = dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), THERE)
-        named = [f"--setenv={name}={value}" for name, value in {**certificates, **_CACHES, **environment}.items()]
-        binds = [f"--bind-ro={CERTIFICATES}:{THERE}"]
-        for name, place in _CACHES.items():
-            if os.environ.get(name):
-                binds.append(f"--bind={os.environ[name]}:{place}")
-        return self._nspawned(*binds, *named, "--pipe", *command, check=check)
-
-    def _nspawned(self, *arguments: str, check: bool) -> str:
+        """Run a command on this machine's network; return what it printed to both."""
+        named = dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS"), _THERE) | environment
         done = subprocess.run(
-            [*self._begin(), *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            stdin=subprocess.DEVNULL,
+            [*self._begin(), f"--bind-ro={_CERTIFICATES}:{_THERE}", "--resolv-conf=copy-host", "--pipe",
+             *(f"--setenv={name}={value}" for name, value in named.items()), *command],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True,
         )  # fmt: skip
         assert not check or done.returncode == 0, done.stdout[-4000:]
         return done.stdout
 
+    def boot(self) -> None:
+        """Start it, on a network of its own."""
+        self._nspawn = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", *self._begin(), "--private-network", "--boot"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        until = time.monotonic() + 60
+        while self._init is None or self.run("systemctl", "is-system-running", check=False).strip() not in (
+            "running", "degraded",
+        ):  # fmt: skip
+            assert self._nspawn.poll() is None and time.monotonic() < until
+            time.sleep(0.2)
+
+    def halt(self) -> None:
+        """Stop it as its power button does; what is left after that is killed."""
+        if self._nspawn is None:
+            return
+        everyone = psutil.Process(self._nspawn.pid).children(recursive=True)
+        if self._init is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.run("systemctl", "poweroff", check=False)
+                self._nspawn.wait(60)
+        for process in everyone:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._nspawn.wait(10)
+        self._nspawn = None
+
+    def run(self, *command: str, check: bool = True, timeout_s: float = 300.0, **environment: str) -> str:
+        """Run a command there as root, while it is up; return what it printed to both."""
+        assert self._init is not None
+        named = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", **environment}
+        done = subprocess.run(
+            ["nsenter", "-t", str(self._init), "-m", "-u", "-i", "-n", "-p", "-C", "--root", "--wd=/", "env", "-i",
+             *(f"{name}={value}" for name, value in named.items()), *command],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, timeout=timeout_s,
+        )  # fmt: skip
+        assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout[-4000:]}"
+        return done.stdout
+
+    @property
+    def _init(self) -> int | None:
+        """Its process 1, as this machine numbers it."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self._nspawn.pid).children() if self._nspawn else ():
+                if child.name().startswith("systemd"):
+                    return child.pid
+        return None
+
     def _begin(self) -> list[str]:
-        return ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--resolv-conf=copy-host", "-D", str(self.root)]
+        return ["systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--directory", str(self.root)]
+
+
+@contextlib.contextmanager
+def machine(root: Path) -> Iterator[Machine]:
+    """Yield a bare machine in a folder, and take it away."""
+    lacks = [tool for tool in _TOOLS if shutil.which(tool) is None]
+    if os.geteuid() != 0 or lacks:
+        pytest.skip(f"needs root and {', '.join(_TOOLS)}, which `make system-deps` installs")
+    made = Machine(root)
+    try:
+        made.install()
+        yield made
+    finally:
+        made.halt()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def listening(of: Machine) -> list[Any]:
+    """Return the ports at which something listens there, beyond the loopback address."""
+    return sorted({line.split()[3] for line in of.run("ss", "-ltnH").splitlines()})
