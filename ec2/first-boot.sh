@@ -69,8 +69,10 @@ ensure_packages() {
     done
     [ -n "$missing" ] || return 0
     changes "packages$missing" || return 0
-    apt-get -o DPkg::Lock::Timeout=300 -qq update
-    apt-get -o DPkg::Lock::Timeout=300 -qq -y install --no-install-recommends $missing
+    said=$(mktemp)
+    { apt-get -o DPkg::Lock::Timeout=300 -qq update && apt-get -o DPkg::Lock::Timeout=300 -qq -y install \
+        --no-install-recommends $missing; } >"$said" 2>&1 || { cat "$said" >&2 && exit 1; }
+    rm -f "$said"
     # The lab's own Nginx takes the ports; the system's, which was not here before, is kept from them.
     case $missing in *nginx*) ! running || systemctl disable --quiet --now nginx || true ;; esac
 }

@@ -98,5 +98,6 @@ class LabFolder:
 
 
 def _is_ours(path: Path) -> bool:
-    # A lease may be there first, another process may be writing the layout, and a fresh disk has its lost+found.
-    return path.suffix == ".lock" or path.name.startswith(MARK) or path.name == "lost+found"
+    # A lease may be there first, or the cluster's token; another process may be writing the layout, and a fresh disk
+    # has its lost+found.
+    return path.suffix == ".lock" or path.name.startswith(MARK) or path.name in ("lost+found", "token")

@@ -34,8 +34,9 @@ def test_folder_of_somebody_else_is_not_made_a_lab(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
-def test_lease_taken_first_and_a_disks_own_folder_do_not_make_it_strange(tmp_path):
+def test_lease_or_token_that_is_there_first_and_a_disks_own_folder_do_not_make_it_strange(tmp_path):
     (tmp_path / "lost+found").mkdir()
+    (tmp_path / "token").touch()
     folder = LabFolder(tmp_path)
     with folder.lease("head", "start").acquired():
         folder.ensure()
