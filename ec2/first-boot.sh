@@ -74,7 +74,7 @@ ensure_packages() {
         --no-install-recommends $missing; } >"$said" 2>&1 || { cat "$said" >&2 && exit 1; }
     rm -f "$said"
     # The lab's own Nginx takes the ports; the system's, which was not here before, is kept from them.
-    case $missing in *nginx*) ! running || systemctl disable --quiet --now nginx || true ;; esac
+    case $missing in *nginx*) systemctl disable --quiet $(! running || echo --now) nginx || true ;; esac
 }
 
 ensure_user() {
@@ -104,6 +104,8 @@ ensure_release() {
 ensure_venv() {
     if [ ! -e "$release/.venv/labkit-installed" ] && changes "Python packages of $release"; then
         (cd "$release" && python3 setup/install.py image)
+        mkdir -p "$release/.venv/share/jupyter/lab/settings"
+        cp "$release/deploy/overrides.json" "$release/.venv/share/jupyter/lab/settings/"
     fi
 }
 
@@ -232,7 +234,7 @@ Environment=JUPYTER_TOKEN_FILE=$state/keys/jupyter
 ExecStartPre=/bin/sh -c 'mkdir -p $state/notebooks && cp -Rn $srv/current/notebooks/en $srv/current/notebooks/es $state/notebooks || true'
 ExecStart=$srv/current/.venv/bin/jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.port=8888 --ServerApp.port_retries=0 \\
     --ServerApp.base_url=/jupyter/ --ServerApp.root_dir=$state/notebooks --ServerApp.open_browser=False \\
-    --ServerApp.allow_remote_access=True
+    --ServerApp.allow_remote_access=True --LabApp.default_url=/lab/tree/${LABKIT_LANG:-en}
 Restart=always
 RestartSec=5
 END
@@ -284,13 +286,13 @@ switch_over() {
         ln -sfn "$release" $srv/current.new
         mv -T $srv/current.new $srv/current
     fi
-    [ -z "$dry" ] && running || return 0
-    [ -z "$rewritten" ] || systemctl daemon-reload
     services="labkit-ray"
     [ "$role" = worker ] || services="labkit-ray labkit-api labkit-jupyter labkit-gateway"
     for service in $services; do
-        systemctl is-enabled --quiet $service || { changes "$service starts with the machine" && systemctl enable --quiet $service; }
+        systemctl is-enabled --quiet $service 2>/dev/null || { changes "$service starts with the machine" && systemctl enable --quiet $service; }
     done
+    [ -z "$dry" ] && running || return 0
+    [ -z "$rewritten" ] || systemctl daemon-reload
     [ -z "${LAB_DOMAIN:-}" ] || [ "$role" = worker ] || systemctl enable --quiet --now labkit-certify.timer
     if [ "$before" = "$release" ] && [ -z "$rewritten" ]; then
         systemctl start $services
@@ -304,7 +306,7 @@ switch_over() {
     systemctl restart $services
     ready && return 0
     echo "labkit: $release is not ready" >&2
-    journalctl --no-pager -n 20 -u labkit-api >&2 || true
+    journalctl --no-pager -n 40 -u 'labkit-*' >&2 || true
     if [ -n "$before" ] && [ "$before" != "$release" ]; then
         ln -sfn "$before" $srv/current.new && mv -T $srv/current.new $srv/current
         systemctl restart $services
@@ -318,17 +320,22 @@ switch_over() {
     exit 1
 }
 
-# Whether the lab answers within two minutes; a worker, whether it is a node.
+# Whether the lab answers within two minutes, by its gateway too; a worker, whether it is a node.
 ready() {
     for attempt in $(seq 60); do
         if [ "$role" = worker ]; then
             systemctl is-active --quiet labkit-ray && return 0
-        elif curl -sf -o /dev/null -m 5 http://127.0.0.1:8000/health; then
+        elif answers http://127.0.0.1:8000/health && answers https://127.0.0.1/health &&
+            answers http://127.0.0.1:8888/jupyter/api; then
             return 0
         fi
         sleep 2
     done
     return 1
+}
+
+answers() {
+    curl -sfk -o /dev/null -m 5 "$1"
 }
 
 # What a person and the workers need to know: kept by Systems Manager, encrypted.
@@ -338,8 +345,10 @@ tell_words() {
     if [ "$role" = head ]; then
         parameter put ray-token <$state/lab/token
         parameter put operator-token <$state/keys/operator
-    else
+    elif running; then
         echo "labkit: https://localhost/?token=$(cat $state/keys/operator)"
+    else
+        echo "labkit: the lab starts when this machine boots; nothing was started, since systemd does not run here"
     fi
 }
 

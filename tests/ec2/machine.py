@@ -85,7 +85,7 @@ class Machine:
         assert self._init is not None
         named = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", **environment}
         done = subprocess.run(
-            ["nsenter", "-t", str(self._init), "-m", "-u", "-i", "-n", "-p", "-C", "--root", "--wd=/", "env", "-i",
+            ["nsenter", "-t", str(self._init), "-m", "-u", "-i", "-n", "-p", "-C", "--root", "--wd", "env", "-i",
              *(f"{name}={value}" for name, value in named.items()), *command],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, timeout=timeout_s,
         )  # fmt: skip
