@@ -13,6 +13,7 @@ from labkit.cli.show import console, errors, progress, show_json, show_table
 from labkit.errors import InvalidArgument
 from labkit.lab import start as open_lab
 from labkit.parallel.head import DEFAULT_PORT, check_port_number, find_head, start_head, stop_head
+from labkit.parallel.service import check_port
 
 cluster = typer.Typer(no_args_is_help=True, help="Start, look at and stop the lab's Ray head; join another host's.")
 app.add_typer(cluster, name="cluster")
@@ -27,6 +28,7 @@ def start(
     head: Annotated[bool, typer.Option("--head", help="Let other hosts join.")] = False,
     address: Address = None,
     cpus: Cpus = None,
+    dashboard_port: Annotated[int | None, typer.Option(help="Port of Ray's dashboard [any; 8265 with --head].")] = None,
 ) -> None:
     """Start the Ray head, with a token, on the loopback address; where it runs already, say where.
 
@@ -37,13 +39,17 @@ def start(
     _check_cpus(cpus)
     if not head and address:
         raise InvalidArgument("An address is for a head that other hosts join: say --head too.")
+    if dashboard_port is not None and find_head(lab.folder) is None:
+        check_port(check_port_number(dashboard_port), "Ray's dashboard", "--dashboard-port")
     with progress("Ray head"):
         if head:
             from cluster.node import open_head
 
-            found = open_head(lab.folder, port=port or DEFAULT_PORT, host_address=address, n_cpus=cpus)
+            found = open_head(
+                lab.folder, port=port or DEFAULT_PORT, host_address=address, n_cpus=cpus, dashboard_port=dashboard_port
+            )
         else:
-            found = start_head(lab.folder, port=port, n_cpus=cpus)
+            found = start_head(lab.folder, port=port, n_cpus=cpus, dashboard_port=dashboard_port)
     console.print(f"Ray runs at {found.address}, its dashboard at 127.0.0.1:{found.dashboard_port}.", highlight=False)
     if head:
         console.print(

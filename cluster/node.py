@@ -27,7 +27,14 @@ _JOIN_TIMEOUT_S = 60.0
 Tell = Callable[[str], None]
 
 
-def open_head(folder: LabFolder, *, port: int, host_address: str | None, n_cpus: int | None = None) -> Head:
+def open_head(
+    folder: LabFolder,
+    *,
+    port: int,
+    host_address: str | None,
+    n_cpus: int | None = None,
+    dashboard_port: int | None = None,
+) -> Head:
     """Start a head that other hosts can join, or return the one that runs.
 
     Raises
@@ -42,7 +49,8 @@ def open_head(folder: LabFolder, *, port: int, host_address: str | None, n_cpus:
         end_leftovers(folder)
         ports.check_free()
         return start_head(
-            folder, port=port, n_cpus=n_cpus, host_address=address, dashboard_port=ports.DASHBOARD_PORT,
+            folder, port=port, n_cpus=n_cpus, host_address=address,
+            dashboard_port=dashboard_port or ports.DASHBOARD_PORT,
             options=ports.node_options(), environment=ports.HEALTH,
         )  # fmt: skip
     if found.joined or split_address(found.address)[0] == LOOPBACK:

@@ -214,9 +214,9 @@ END
         return 0
     fi
     opened=
-    [ "$role" != head ] || opened=--head
+    [ "$role" != head ] || opened='--head '
     unit ray <<END
-ExecStart=$srv/current/.venv/bin/labkit cluster start $opened
+ExecStart=$srv/current/.venv/bin/labkit cluster start $opened--dashboard-port 8265
 ExecStop=$srv/current/.venv/bin/labkit cluster stop
 Type=oneshot
 RemainAfterExit=yes
@@ -320,9 +320,10 @@ switch_over() {
     exit 1
 }
 
-# Whether the lab answers within two minutes, by its gateway too; a worker, whether it is a node.
+# Whether the lab answers in time, by its gateway too; a worker, whether it is a node.
 ready() {
-    for attempt in $(seq 60); do
+    until=$(($(date +%s) + ${LAB_PATIENCE_S:-120}))
+    while [ "$(date +%s)" -lt $until ]; do
         if [ "$role" = worker ]; then
             systemctl is-active --quiet labkit-ray && return 0
         elif answers http://127.0.0.1:8000/health && answers https://127.0.0.1/health &&

@@ -11,9 +11,8 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -92,6 +91,16 @@ class Machine:
         assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout[-4000:]}"
         return done.stdout
 
+    def wait_for(self, what: Callable[[], bool], timeout_s: float = 60.0) -> None:
+        """Wait until something holds; what cannot be asked for yet does not."""
+        until = time.monotonic() + timeout_s
+        while True:
+            with contextlib.suppress(AssertionError, ValueError):
+                if what():
+                    return
+            assert time.monotonic() < until, self.run("journalctl", "--no-pager", "-n", "40", "-u", "labkit-*")
+            time.sleep(0.5)
+
     @property
     def _init(self) -> int | None:
         """Its process 1, as this machine numbers it."""
@@ -120,6 +129,7 @@ def machine(root: Path) -> Iterator[Machine]:
         shutil.rmtree(root, ignore_errors=True)
 
 
-def listening(of: Machine) -> list[Any]:
-    """Return the ports at which something listens there, beyond the loopback address."""
-    return sorted({line.split()[3] for line in of.run("ss", "-ltnH").splitlines()})
+def listening(of: Machine) -> list[str]:
+    """Return where something listens there beyond the loopback addresses."""
+    found = {line.split()[3] for line in of.run("ss", "-ltnH").splitlines()}
+    return sorted(place for place in found if not place.startswith(("127.", "[::1]", "[::ffff:127.")))

@@ -1,0 +1,169 @@
+"""ec2/first-boot.sh for real: on a bare Debian, under its own systemd. Takes some two minutes, most of it packages."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ec2 import release
+from tests.ec2.machine import Machine, listening, machine
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = "/root/clone/ec2/first-boot.sh"
+UNITS = ("ray", "api", "jupyter", "gateway")
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return release.pack(tmp_path_factory.mktemp("release"), "en", ROOT).path
+
+
+@pytest.fixture(scope="module")
+def environment(archive: Path) -> dict[str, str]:
+    # Without the dashboard: how it is built is tested elsewhere, and takes half a minute.
+    return {"LAB_ROLE": "here", "LAB_ARCHIVE": f"/root/{archive.name}", "LABKIT_LANG": "es", "LAB_NO_DASHBOARD": "yes"}
+
+
+@pytest.fixture(scope="module")
+def bare(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with machine(tmp_path_factory.mktemp("machine") / "root") as made:
+        clone = made.root / "root/clone/ec2"
+        clone.mkdir(parents=True)
+        shutil.copy(ROOT / "ec2/first-boot.sh", clone)
+        shutil.copy(archive, made.root / "root")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def said(bare: Machine, environment: dict[str, str]) -> str:
+    """What the first run said."""
+    return bare.set_up("sh", SCRIPT, **environment)
+
+
+@pytest.fixture(scope="module")
+def lab(bare: Machine, said: str, environment: dict[str, str]) -> Iterator[Machine]:
+    """The machine, up, with all that starts by itself."""
+    again = bare.set_up("sh", SCRIPT, **environment)
+    assert "nothing changed" in again and "changed:" not in again
+    bare.boot()
+    yield bare
+    bare.halt()
+
+
+def token(lab: Machine) -> str:
+    return lab.run("cat", "/var/lib/labkit/keys/operator").strip()
+
+
+def ask(lab: Machine, path: str, *options: str) -> Any:
+    """Return what the gateway answers, as JSON."""
+    bearer = ["-H", f"Authorization: Bearer {token(lab)}", "-H", "Content-Type: application/json"]
+    return json.loads(lab.run("curl", "-skS", *bearer, *options, f"https://localhost{path}"))
+
+
+def states(lab: Machine) -> list[str]:
+    return lab.run("systemctl", "is-active", *(f"labkit-{unit}" for unit in UNITS), check=False).split()
+
+
+def test_the_first_run_says_what_it_changes_and_that_nothing_is_started(said: str) -> None:
+    for change in ("packages ", "user labkit", "folder /var/lib/labkit", "labkit-gateway starts with the machine"):
+        assert f"changed: {change}" in said
+    assert "nothing was started, since systemd does not run here" in said
+    assert "Unpacking" not in said
+
+
+def test_a_dry_run_changes_nothing_and_says_what_would(bare: Machine, said: str, environment: dict[str, str]) -> None:
+    file = bare.root / "etc/labkit/services.env"
+    before = file.read_text()
+    file.write_text(before + "# mine\n")
+    assert "would change: /etc/labkit/services.env" in bare.set_up("sh", SCRIPT, "--dry-run", **environment)
+    assert file.read_text().endswith("# mine\n")
+    file.write_text(before)
+
+
+def test_systemd_finds_nothing_wrong_with_the_units(lab: Machine) -> None:
+    found = lab.run("systemd-analyze", "verify", *(f"/etc/systemd/system/labkit-{unit}.service" for unit in UNITS))
+    assert "labkit" not in found
+
+
+def test_all_starts_with_the_machine_and_a_run_there_changes_nothing(lab: Machine, environment: dict[str, str]) -> None:
+    told = lab.run("sh", SCRIPT, **environment)
+    assert "nothing changed" in told and f"https://localhost/?token={token(lab)}" in told
+    assert states(lab) == ["active"] * 4
+    assert listening(lab) == ["0.0.0.0:443"]
+
+
+def test_the_lab_answers_by_its_gateway(lab: Machine) -> None:
+    assert ask(lab, "/health") == {"status": "alive"}
+    parts = {part["name"]: part["ready"] for part in ask(lab, "/health/ready")["parts"]}
+    assert parts == {"database": True, "cluster": True, "disk": True, "model": False}
+    assert "version" in ask(lab, "/jupyter/api")
+    assert ask(lab, "/ray/api/version")["ray_version"]
+    assert lab.run("curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", "https://localhost/runs") == "401"
+
+
+def test_what_others_can_read_is_refused(lab: Machine, environment: dict[str, str]) -> None:
+    for file in ("lab/token", "keys/jupyter"):
+        lab.run("chmod", "644", f"/var/lib/labkit/{file}")
+        told = lab.run("sh", SCRIPT, check=False, **environment)
+        assert f"{file} is readable by others: chmod 600" in told
+        lab.run("chmod", "600", f"/var/lib/labkit/{file}")
+    assert "nothing changed" in lab.run("sh", SCRIPT, **environment)
+
+
+def test_nobody_but_the_lab_reads_its_secrets(lab: Machine) -> None:
+    assert lab.run("find", "/var/lib/labkit", "-perm", "/007").split() == []
+    units = lab.run("sh", "-c", "cat /etc/labkit/* /etc/systemd/system/labkit-*")
+    for name in ("lab/token", "keys/jupyter", "keys/operator"):
+        assert lab.run("cat", f"/var/lib/labkit/{name}").strip() not in units
+
+
+def test_what_is_killed_starts_again(lab: Machine) -> None:
+    lab.run("systemctl", "kill", "--signal=KILL", "labkit-api", "labkit-gateway", "labkit-jupyter")
+    lab.wait_for(lambda: states(lab) == ["active"] * 4 and ask(lab, "/health") == {"status": "alive"})
+
+
+def test_a_model_is_trained_there_and_a_backup_brings_it_back(lab: Machine) -> None:
+    asked = {"days": 10, "recipes": ["hgb-small", "logistic-numeric"]}
+    run = ask(lab, "/train", "-X", "POST", "-d", json.dumps(asked))["id"]
+    lab.wait_for(lambda: ask(lab, f"/train/{run}")["status"] in ("finished", "failed"), 180)
+    assert ask(lab, f"/train/{run}")["status"] == "finished"
+    lab.wait_for(lambda: ask(lab, "/health/ready")["ready"])
+    models = ask(lab, "/models")
+    current = "/srv/labkit/current/ec2"
+    lab.run("sh", f"{current}/as-lab.sh", "backup", "make")
+    lab.run("sh", "-c", "rm -r /var/lib/labkit/lab/models/*")
+    lab.run("bash", f"{current}/restore.sh", "newest")
+    lab.wait_for(lambda: ask(lab, "/health/ready")["ready"])
+    assert ask(lab, "/models") == models
+    assert lab.run("find", "/var/lib/labkit/lab/models", "-name", "*.skops").split()
+
+
+def test_a_restore_that_is_cut_off_leaves_the_lab_up_and_goes_on_when_done_again(lab: Machine) -> None:
+    restore = "bash /srv/labkit/current/ec2/restore.sh newest"
+    cut = f"{restore} & sleep 1.5; pkill -TERM -f restore.sh; wait"
+    lab.run("bash", "-c", cut, check=False)
+    lab.wait_for(lambda: states(lab) == ["active"] * 4)
+    lab.run("bash", "-c", restore)
+    lab.wait_for(lambda: ask(lab, "/health/ready")["ready"])
+
+
+def test_a_release_that_is_not_ready_is_taken_back(lab: Machine, archive: Path, environment: dict[str, str]) -> None:
+    good = archive.name.removeprefix("labkit-").removesuffix(".tar.gz")
+    bad, place = "0" * 64, "/srv/labkit/releases"
+    lab.run("cp", "-a", f"{place}/{good}", f"{place}/{bad}")
+    lab.run("sh", "-c", f"grep -rlI {good} {place}/{bad}/.venv/bin {place}/{bad}/.venv/lib/python*/site-packages/*.pth"
+            f" {place}/{bad}/.venv/lib/python*/site-packages/__editable__* | xargs sed -i s/{good}/{bad}/g")  # fmt: skip
+    lab.run("sh", "-c", f"echo 'raise SystemExit(\"a fault of this release\")' >>{place}/{bad}/api/__init__.py")
+    brought = {**environment, "LAB_ARCHIVE": f"/root/labkit-{bad}.tar.gz", "LAB_PATIENCE_S": "20"}
+    told = lab.run("sh", SCRIPT, check=False, **brought)
+    assert f"{place}/{bad} is not ready" in told and f"went back to {place}/{good}" in told
+    assert "a fault of this release" in told
+    assert lab.run("readlink", "/srv/labkit/current").strip() == f"{place}/{good}"
+    assert ask(lab, "/health/ready")["ready"]
+    assert re.search(r"nothing changed", lab.run("sh", SCRIPT, **environment))
