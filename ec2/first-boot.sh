@@ -295,7 +295,7 @@ switch_over() {
     [ -z "$rewritten" ] || systemctl daemon-reload
     [ -z "${LAB_DOMAIN:-}" ] || [ "$role" = worker ] || systemctl enable --quiet --now labkit-certify.timer
     if [ "$before" = "$release" ] && [ -z "$rewritten" ]; then
-        systemctl start $services
+        systemctl start $services || true # whether it is ready is what counts
         ready && return 0
         echo "labkit: the lab is not ready: journalctl -u 'labkit-*'" >&2
         exit 1
@@ -303,17 +303,17 @@ switch_over() {
     if [ -n "$before" ] && [ "$role" != worker ]; then
         sh "$before/ec2/as-lab.sh" backup make --at $state/before-update --keep 2 || true
     fi
-    systemctl restart $services
+    systemctl restart $services || true
     ready && return 0
     echo "labkit: $release is not ready" >&2
     journalctl --no-pager -n 40 -u 'labkit-*' >&2 || true
     if [ -n "$before" ] && [ "$before" != "$release" ]; then
         ln -sfn "$before" $srv/current.new && mv -T $srv/current.new $srv/current
-        systemctl restart $services
+        systemctl restart $services || true
         if ! ready; then # the database is of the new release: the copy of before
             systemctl stop labkit-jupyter labkit-api labkit-ray
             sh $srv/current/ec2/as-lab.sh backup restore newest --yes --discard --at $state/before-update
-            systemctl restart $services
+            systemctl restart $services || true
         fi
         echo "labkit: went back to $before" >&2
     fi
@@ -324,10 +324,7 @@ switch_over() {
 ready() {
     until=$(($(date +%s) + ${LAB_PATIENCE_S:-120}))
     while [ "$(date +%s)" -lt $until ]; do
-        if [ "$role" = worker ]; then
-            systemctl is-active --quiet labkit-ray && return 0
-        elif answers http://127.0.0.1:8000/health && answers https://127.0.0.1/health &&
-            answers http://127.0.0.1:8888/jupyter/api; then
+        if systemctl is-active --quiet labkit-ray && { [ "$role" = worker ] || all_answer; }; then
             return 0
         fi
         sleep 2
@@ -335,8 +332,10 @@ ready() {
     return 1
 }
 
-answers() {
-    curl -sfk -o /dev/null -m 5 "$1"
+all_answer() {
+    for place in http://127.0.0.1:8000/health https://127.0.0.1/health http://127.0.0.1:8888/jupyter/api; do
+        curl -sfk -o /dev/null -m 5 $place || return 1
+    done
 }
 
 # What a person and the workers need to know: kept by Systems Manager, encrypted.

@@ -18,6 +18,7 @@ LONGEST = (
     "test_solutions",
     "test_students",
     "test_endings",
+    "test_first_boot",
     "test_commands",
     "test_faults",
     "test_server",

@@ -95,7 +95,7 @@ class Machine:
         """Wait until something holds; what cannot be asked for yet does not."""
         until = time.monotonic() + timeout_s
         while True:
-            with contextlib.suppress(AssertionError, ValueError):
+            with contextlib.suppress(AssertionError, KeyError, ValueError):
                 if what():
                     return
             assert time.monotonic() < until, self.run("journalctl", "--no-pager", "-n", "40", "-u", "labkit-*")

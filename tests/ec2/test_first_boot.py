@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,7 +116,8 @@ def test_what_others_can_read_is_refused(lab: Machine, environment: dict[str, st
 
 
 def test_nobody_but_the_lab_reads_its_secrets(lab: Machine) -> None:
-    assert lab.run("find", "/var/lib/labkit", "-perm", "/007").split() == []
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    assert "Permission denied" in lab.run(*nobody, "ls", "/var/lib/labkit", check=False)
     units = lab.run("sh", "-c", "cat /etc/labkit/* /etc/systemd/system/labkit-*")
     for name in ("lab/token", "keys/jupyter", "keys/operator"):
         assert lab.run("cat", f"/var/lib/labkit/{name}").strip() not in units
@@ -157,13 +157,14 @@ def test_a_release_that_is_not_ready_is_taken_back(lab: Machine, archive: Path, 
     good = archive.name.removeprefix("labkit-").removesuffix(".tar.gz")
     bad, place = "0" * 64, "/srv/labkit/releases"
     lab.run("cp", "-a", f"{place}/{good}", f"{place}/{bad}")
-    lab.run("sh", "-c", f"grep -rlI {good} {place}/{bad}/.venv/bin {place}/{bad}/.venv/lib/python*/site-packages/*.pth"
-            f" {place}/{bad}/.venv/lib/python*/site-packages/__editable__* | xargs sed -i s/{good}/{bad}/g")  # fmt: skip
+    venv = f"{place}/{bad}/.venv"  # as if it had been installed there
+    named = f"grep -rlI {good} {venv}/bin {venv}/lib/python*/site-packages/*.pth"
+    lab.run("sh", "-c", f"{named} | xargs sed -i s/{good}/{bad}/g")
     lab.run("sh", "-c", f"echo 'raise SystemExit(\"a fault of this release\")' >>{place}/{bad}/api/__init__.py")
     brought = {**environment, "LAB_ARCHIVE": f"/root/labkit-{bad}.tar.gz", "LAB_PATIENCE_S": "20"}
     told = lab.run("sh", SCRIPT, check=False, **brought)
     assert f"{place}/{bad} is not ready" in told and f"went back to {place}/{good}" in told
     assert "a fault of this release" in told
     assert lab.run("readlink", "/srv/labkit/current").strip() == f"{place}/{good}"
-    assert ask(lab, "/health/ready")["ready"]
-    assert re.search(r"nothing changed", lab.run("sh", SCRIPT, **environment))
+    assert ask(lab, "/health") == {"status": "alive"}
+    assert "nothing changed" in lab.run("sh", SCRIPT, **environment)
