@@ -225,6 +225,7 @@ RestartSec=10
 END
     unit api <<END
 ExecStart=$srv/current/.venv/bin/labkit serve --port 8000 --url-file $state/run/address
+SuccessExitStatus=130
 Restart=always
 RestartSec=3
 TimeoutStopSec=20

@@ -91,6 +91,23 @@ class Machine:
         assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout[-4000:]}"
         return done.stdout
 
+    @contextlib.contextmanager
+    def beside(self, *command: str) -> Iterator[str]:
+        """Run a program of this machine on the network of that one; yield its first line, and end it."""
+        with subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "nsenter", "-t", str(self._init), "-n", *command],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            assert process.stdin is not None and process.stdout is not None
+            try:
+                yield process.stdout.readline()
+            finally:
+                process.stdin.close()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
     def wait_for(self, what: Callable[[], bool], timeout_s: float = 60.0) -> None:
         """Wait until something holds; what cannot be asked for yet does not."""
         until = time.monotonic() + timeout_s

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from ec2 import release
+from tests.ec2 import instance as aws
 from tests.ec2.machine import Machine, listening, machine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,6 +153,75 @@ def test_a_restore_that_is_cut_off_leaves_the_lab_up_and_goes_on_when_done_again
     lab.wait_for(lambda: states(lab) == ["active"] * 4)
     lab.run("bash", "-c", restore)
     lab.wait_for(lambda: ask(lab, "/health/ready")["ready"])
+
+
+@pytest.fixture
+def instance(lab: Machine, archive: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """AWS as an instance finds it, with the release in the bucket; what tells its programs so is yielded."""
+    (tmp_path / archive.name).write_bytes(archive.read_bytes())
+    (tmp_path / f"labkit-{'f' * 64}.tar.gz").write_bytes(b"another content than its name says")
+    lab.run("ip", "link", "add", "eth0", "type", "veth", "peer", "far")  # an address as in a subnet; it leads nowhere
+    for words in (
+        "link set far up",
+        "link set eth0 up",
+        "addr add 10.0.0.5/24 dev eth0",
+        "route add default via 10.0.0.1",
+    ):
+        lab.run("ip", *words.split())
+    with lab.beside(sys.executable, "-m", "tests.ec2.instance", str(tmp_path)) as line:
+        assert line == "serving\n"
+        yield {
+            "LAB_IMDS": aws.URL, "LAB_BUCKET_URL": aws.URL, "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.URL,
+            "AWS_ENDPOINT_URL_SSM": aws.SSM_URL,
+        }  # fmt: skip
+
+
+def test_as_a_head_on_aws_it_fetches_its_release_and_tells_the_others_how_to_join(
+    lab: Machine, archive: Path, instance: dict[str, str]
+) -> None:
+    told = {
+        "LAB_ROLE": "head", "LAB_NAME": "demo", "LAB_REGION": aws.REGION, "LAB_BUCKET": "labkit-demo",
+        "LAB_RELEASE": archive.name, "LABKIT_LANG": "en", "LAB_NO_DASHBOARD": "yes",
+    }  # fmt: skip
+    (lab.root / "etc/labkit/lab.env").write_text("".join(f"{name}={value}\n" for name, value in told.items()))
+    release_place = f"/srv/labkit/releases/{archive.name[7:-7]}"
+    script = f"{release_place}/ec2/fetch.sh"
+    lab.run("cp", script, "/root/fetch.sh")
+
+    wrong = lab.run("bash", "/root/fetch.sh", f"labkit-{'f' * 64}.tar.gz", check=False, **instance)
+    assert "WARNING: 1 computed checksum did NOT match" in wrong
+    absent = lab.run("bash", "/root/fetch.sh", f"labkit-{'e' * 64}.tar.gz", check=False, **instance)
+    assert "404" in absent
+
+    lab.run("systemctl", "stop", *(f"labkit-{unit}" for unit in UNITS))
+    lab.run("mv", f"{release_place}/.venv", "/root/venv")  # there is no network to install it from once more
+    lab.run("sh", "-c", "rm -r /srv/labkit/releases/*")
+    lab.run("bash", "/root/fetch.sh", **instance, LAB_FETCH_ONLY="yes")
+    lab.run("mv", "/root/venv", f"{release_place}/.venv")
+    said = lab.run("bash", script, **instance)
+    assert "changed: /etc/systemd/system/labkit-ray.service" in said
+    assert "nothing changed" in lab.run("bash", script, **instance)
+    assert states(lab) == ["active"] * 4 and ask(lab, "/health") == {"status": "alive"}
+
+    kept = parameters(lab)
+    assert kept["/labkit/demo/state"] == ("String", "ready")
+    assert kept["/labkit/demo/operator-token"] == ("SecureString", token(lab))
+    assert kept["/labkit/demo/ray-token"] == ("SecureString", lab.run("cat", "/var/lib/labkit/lab/token"))
+    opened = {place for place in listening(lab) if not place.startswith("0.0.0.0:443")}
+    ports = {int(place.rpartition(":")[2]) for place in opened}
+    assert ports <= {*range(6379, 6386), *range(10002, 10101)} and {6379, 6380, 6381} <= ports
+    assert "LABKIT_BACKUP_URL=s3://labkit-demo/backups" in lab.run("cat", "/etc/labkit/services.env")
+
+
+def parameters(lab: Machine) -> dict[str, tuple[str, str]]:
+    """Return what Systems Manager keeps of the lab: kinds and values."""
+    ask_it = (
+        "import boto3, json, sys; found = boto3.client('ssm', 'eu-south-2', endpoint_url=sys.argv[1],"
+        " aws_access_key_id='a', aws_secret_access_key='b').get_parameters_by_path(Path='/labkit', Recursive=True,"
+        " WithDecryption=True); print(json.dumps({p['Name']: [p['Type'], p['Value']] for p in found['Parameters']}))"
+    )
+    with lab.beside(sys.executable, "-c", ask_it, aws.SSM_URL) as line:
+        return {name: tuple(value) for name, value in json.loads(line).items()}
 
 
 def test_a_release_that_is_not_ready_is_taken_back(lab: Machine, archive: Path, environment: dict[str, str]) -> None:
