@@ -2,7 +2,7 @@
 # Set a lab up on a machine with Debian or Ubuntu: its first boot on EC2, each later release there, and
 # `labkit ec2 bootstrap --here`. Doing it again changes nothing; each change is one line that begins with "changed".
 #
-#   first-boot.sh             all of it
+#   first-boot.sh             all of it; as root, in a clone
 #   first-boot.sh --dry-run   say what would change
 #
 # /etc/labkit/lab.env says what the machine is: LAB_ROLE (head, worker, here), LAB_NAME, LAB_REGION, LAB_BUCKET,
@@ -88,17 +88,35 @@ ensure_user() {
     done
 }
 
-# Where the release is: unpacked by fetch.sh on EC2, by us from an archive of the clone elsewhere.
+# Where the release is: unpacked by fetch.sh on EC2; elsewhere by us, from an archive or from the clone that we lie in.
 ensure_release() {
     release=$source
     [ "$role" = here ] || return 0
-    digest=$(basename "$LAB_ARCHIVE" | cut -d - -f 2 | cut -d . -f 1)
+    if [ -n "${LAB_ARCHIVE:-}" ]; then
+        digest=$(basename "$LAB_ARCHIVE" | cut -d - -f 2 | cut -d . -f 1)
+    elif [ -n "$dry" ] && ! command -v git >/dev/null; then
+        digest=of-this-clone
+    elif commit >/dev/null; then
+        digest=$(commit | sha256sum | cut -d ' ' -f 1)
+    else
+        echo "labkit: $source is no clone with a commit: git clone the project, and run this there." >&2
+        exit 2
+    fi
     release=$srv/releases/$digest
     if [ ! -e "$release/setup/install.py" ] && changes "release $release"; then
         mkdir -p "$release.new"
-        tar -xzf "$LAB_ARCHIVE" -C "$release.new"
+        if [ -n "${LAB_ARCHIVE:-}" ]; then
+            tar -xzf "$LAB_ARCHIVE" -C "$release.new"
+        else
+            commit | tar -x -C "$release.new"
+        fi
         mv "$release.new" "$release"
     fi
+}
+
+# The code as it is committed; the clone may be another user's.
+commit() {
+    git -c safe.directory="$source" -C "$source" archive HEAD
 }
 
 ensure_venv() {

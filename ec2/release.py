@@ -68,5 +68,5 @@ def upload(cloud: Cloud, release: Release, bucket: str) -> bool:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
+    command = ["git", "-c", f"safe.directory={root}", "-C", str(root), *arguments]  # root may pack another's clone
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,45 +16,53 @@ from tests.ec2 import instance as aws
 from tests.ec2.machine import Machine, listening, machine
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = "/root/clone/ec2/first-boot.sh"
+CLONE, RELEASES = "/root/labkit", "/srv/labkit/releases"
+RUN = f"cd {CLONE} && sh ec2/first-boot.sh"
 UNITS = ("ray", "api", "jupyter", "gateway")
+# Without the dashboard: how it is built is tested elsewhere, and takes half a minute.
+WISHES = {"LABKIT_LANG": "es", "LAB_NO_DASHBOARD": "yes"}
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return release.pack(tmp_path_factory.mktemp("release"), "en", ROOT).path
-
-
-@pytest.fixture(scope="module")
-def environment(archive: Path) -> dict[str, str]:
-    # Without the dashboard: how it is built is tested elsewhere, and takes half a minute.
-    return {"LAB_ROLE": "here", "LAB_ARCHIVE": f"/root/{archive.name}", "LABKIT_LANG": "es", "LAB_NO_DASHBOARD": "yes"}
-
-
-@pytest.fixture(scope="module")
-def bare(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine with a clone, and git, as docs/deploy.md says."""
     with machine(tmp_path_factory.mktemp("machine") / "root") as made:
-        clone = made.root / "root/clone/ec2"
-        clone.mkdir(parents=True)
-        shutil.copy(ROOT / "ec2/first-boot.sh", clone)
-        shutil.copy(archive, made.root / "root")
+        made.set_up("sh", "-c", "apt-get -qq update && apt-get -qq install -y git >/dev/null")
+        clone = ["git", "clone", "--quiet", "--depth=1", f"file://{ROOT}", f"{made.root}{CLONE}"]
+        subprocess.run(clone, check=True)
         yield made
 
 
 @pytest.fixture(scope="module")
-def said(bare: Machine, environment: dict[str, str]) -> str:
+def said(bare: Machine) -> str:
     """What the first run said."""
-    return bare.set_up("sh", SCRIPT, **environment)
+    return bare.set_up("sh", "-c", RUN, **WISHES)
 
 
 @pytest.fixture(scope="module")
-def lab(bare: Machine, said: str, environment: dict[str, str]) -> Iterator[Machine]:
+def lab(bare: Machine, said: str) -> Iterator[Machine]:
     """The machine, up, with all that starts by itself."""
-    again = bare.set_up("sh", SCRIPT, **environment)
+    again = bare.set_up("sh", "-c", RUN, **WISHES)
     assert "nothing changed" in again and "changed:" not in again
     bare.boot()
     yield bare
     bare.halt()
+
+
+def first_boot(lab: Machine, check: bool = True, **more: str) -> str:
+    return lab.run("sh", "-c", RUN, check=check, **WISHES, **more)
+
+
+def current(lab: Machine) -> str:
+    """Return the digest of the release that serves."""
+    return lab.run("readlink", "/srv/labkit/current").strip().rpartition("/")[2]
+
+
+def move_packages(lab: Machine, source: str, target: str) -> None:
+    """Have the packages, which were copied from one release to another, be that one's: as if installed there."""
+    venv = f"{RELEASES}/{target}/.venv"
+    named = f"grep -rlI {source} {venv}/bin {venv}/lib/python*/site-packages/*.pth"
+    lab.run("sh", "-c", f"{named} | xargs sed -i s/{source}/{target}/g")
 
 
 def token(lab: Machine) -> str:
@@ -78,11 +86,11 @@ def test_the_first_run_says_what_it_changes_and_that_nothing_is_started(said: st
     assert "Unpacking" not in said
 
 
-def test_a_dry_run_changes_nothing_and_says_what_would(bare: Machine, said: str, environment: dict[str, str]) -> None:
+def test_a_dry_run_changes_nothing_and_says_what_would(bare: Machine, said: str) -> None:
     file = bare.root / "etc/labkit/services.env"
     before = file.read_text()
     file.write_text(before + "# mine\n")
-    assert "would change: /etc/labkit/services.env" in bare.set_up("sh", SCRIPT, "--dry-run", **environment)
+    assert "would change: /etc/labkit/services.env" in bare.set_up("sh", "-c", f"{RUN} --dry-run", **WISHES)
     assert file.read_text().endswith("# mine\n")
     file.write_text(before)
 
@@ -92,8 +100,8 @@ def test_systemd_finds_nothing_wrong_with_the_units(lab: Machine) -> None:
     assert "labkit" not in found
 
 
-def test_all_starts_with_the_machine_and_a_run_there_changes_nothing(lab: Machine, environment: dict[str, str]) -> None:
-    told = lab.run("sh", SCRIPT, **environment)
+def test_all_starts_with_the_machine_and_a_run_there_changes_nothing(lab: Machine) -> None:
+    told = first_boot(lab)
     assert "nothing changed" in told and f"https://localhost/?token={token(lab)}" in told
     assert states(lab) == ["active"] * 4
     assert listening(lab) == ["0.0.0.0:443"]
@@ -108,13 +116,13 @@ def test_the_lab_answers_by_its_gateway(lab: Machine) -> None:
     assert lab.run("curl", "-sk", "-o", "/dev/null", "-w", "%{http_code}", "https://localhost/runs") == "401"
 
 
-def test_what_others_can_read_is_refused(lab: Machine, environment: dict[str, str]) -> None:
+def test_what_others_can_read_is_refused(lab: Machine) -> None:
     for file in ("lab/token", "keys/jupyter"):
         lab.run("chmod", "644", f"/var/lib/labkit/{file}")
-        told = lab.run("sh", SCRIPT, check=False, **environment)
+        told = first_boot(lab, check=False)
         assert f"{file} is readable by others: chmod 600" in told
         lab.run("chmod", "600", f"/var/lib/labkit/{file}")
-    assert "nothing changed" in lab.run("sh", SCRIPT, **environment)
+    assert "nothing changed" in first_boot(lab)
 
 
 def test_nobody_but_the_lab_reads_its_secrets(lab: Machine) -> None:
@@ -155,11 +163,27 @@ def test_a_restore_that_is_cut_off_leaves_the_lab_up_and_goes_on_when_done_again
     lab.wait_for(lambda: ask(lab, "/health/ready")["ready"])
 
 
+def test_a_release_that_is_not_ready_is_taken_back(lab: Machine) -> None:
+    good, bad = current(lab), "0" * 64
+    lab.run("cp", "-a", f"{RELEASES}/{good}", f"{RELEASES}/{bad}")
+    move_packages(lab, good, bad)
+    lab.run("sh", "-c", f"echo 'raise SystemExit(\"a fault of this release\")' >>{RELEASES}/{bad}/api/__init__.py")
+    told = first_boot(lab, check=False, LAB_ARCHIVE=f"/root/labkit-{bad}.tar.gz", LAB_PATIENCE_S="20")
+    assert f"{RELEASES}/{bad} is not ready" in told and f"went back to {RELEASES}/{good}" in told
+    assert "a fault of this release" in told
+    assert current(lab) == good and ask(lab, "/health") == {"status": "alive"}
+    assert "nothing changed" in first_boot(lab)
+
+
 @pytest.fixture
-def instance(lab: Machine, archive: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """AWS as an instance finds it, with the release in the bucket; what tells its programs so is yielded."""
-    (tmp_path / archive.name).write_bytes(archive.read_bytes())
-    (tmp_path / f"labkit-{'f' * 64}.tar.gz").write_bytes(b"another content than its name says")
+def archive(tmp_path: Path) -> Path:
+    return release.pack(tmp_path, "en", ROOT).path
+
+
+@pytest.fixture
+def instance(lab: Machine, archive: Path) -> Iterator[dict[str, str]]:
+    """AWS as an instance finds it, with a release in the bucket; what tells its programs so is yielded."""
+    (archive.parent / f"labkit-{'f' * 64}.tar.gz").write_bytes(b"another content than its name says")
     lab.run("ip", "link", "add", "eth0", "type", "veth", "peer", "far")  # an address as in a subnet; it leads nowhere
     for words in (
         "link set far up",
@@ -168,7 +192,7 @@ def instance(lab: Machine, archive: Path, tmp_path: Path) -> Iterator[dict[str, 
         "route add default via 10.0.0.1",
     ):
         lab.run("ip", *words.split())
-    with lab.beside(sys.executable, "-m", "tests.ec2.instance", str(tmp_path)) as line:
+    with lab.beside(sys.executable, "-m", "tests.ec2.instance", str(archive.parent)) as line:
         assert line == "serving\n"
         yield {
             "LAB_IMDS": aws.URL, "LAB_BUCKET_URL": aws.URL, "AWS_EC2_METADATA_SERVICE_ENDPOINT": aws.URL,
@@ -184,23 +208,20 @@ def test_as_a_head_on_aws_it_fetches_its_release_and_tells_the_others_how_to_joi
         "LAB_RELEASE": archive.name, "LABKIT_LANG": "en", "LAB_NO_DASHBOARD": "yes",
     }  # fmt: skip
     (lab.root / "etc/labkit/lab.env").write_text("".join(f"{name}={value}\n" for name, value in told.items()))
-    release_place = f"/srv/labkit/releases/{archive.name[7:-7]}"
-    script = f"{release_place}/ec2/fetch.sh"
-    lab.run("cp", script, "/root/fetch.sh")
+    before, fetched = current(lab), archive.name.removeprefix("labkit-").removesuffix(".tar.gz")
+    fetch = f"{CLONE}/ec2/fetch.sh"
 
-    wrong = lab.run("bash", "/root/fetch.sh", f"labkit-{'f' * 64}.tar.gz", check=False, **instance)
+    wrong = lab.run("bash", fetch, f"labkit-{'f' * 64}.tar.gz", check=False, **instance)
     assert "WARNING: 1 computed checksum did NOT match" in wrong
-    absent = lab.run("bash", "/root/fetch.sh", f"labkit-{'e' * 64}.tar.gz", check=False, **instance)
+    absent = lab.run("bash", fetch, f"labkit-{'e' * 64}.tar.gz", check=False, **instance)
     assert "404" in absent
 
-    lab.run("systemctl", "stop", *(f"labkit-{unit}" for unit in UNITS))
-    lab.run("mv", f"{release_place}/.venv", "/root/venv")  # there is no network to install it from once more
-    lab.run("sh", "-c", "rm -r /srv/labkit/releases/*")
-    lab.run("bash", "/root/fetch.sh", **instance, LAB_FETCH_ONLY="yes")
-    lab.run("mv", "/root/venv", f"{release_place}/.venv")
-    said = lab.run("bash", script, **instance)
-    assert "changed: /etc/systemd/system/labkit-ray.service" in said
-    assert "nothing changed" in lab.run("bash", script, **instance)
+    lab.run("bash", fetch, **instance, LAB_FETCH_ONLY="yes")
+    lab.run("cp", "-a", f"{RELEASES}/{before}/.venv", f"{RELEASES}/{fetched}/")
+    move_packages(lab, before, fetched)
+    said = lab.run("bash", fetch, **instance)
+    assert "changed: /etc/systemd/system/labkit-ray.service" in said and current(lab) == fetched
+    assert "nothing changed" in lab.run("bash", fetch, **instance)
     assert states(lab) == ["active"] * 4 and ask(lab, "/health") == {"status": "alive"}
 
     kept = parameters(lab)
@@ -222,18 +243,11 @@ def parameters(lab: Machine) -> dict[str, tuple[str, str]]:
         return {name: tuple(value) for name, value in json.loads(line).items()}
 
 
-def test_a_release_that_is_not_ready_is_taken_back(lab: Machine, archive: Path, environment: dict[str, str]) -> None:
-    good = archive.name.removeprefix("labkit-").removesuffix(".tar.gz")
-    bad, place = "0" * 64, "/srv/labkit/releases"
-    lab.run("cp", "-a", f"{place}/{good}", f"{place}/{bad}")
-    venv = f"{place}/{bad}/.venv"  # as if it had been installed there
-    named = f"grep -rlI {good} {venv}/bin {venv}/lib/python*/site-packages/*.pth"
-    lab.run("sh", "-c", f"{named} | xargs sed -i s/{good}/{bad}/g")
-    lab.run("sh", "-c", f"echo 'raise SystemExit(\"a fault of this release\")' >>{place}/{bad}/api/__init__.py")
-    brought = {**environment, "LAB_ARCHIVE": f"/root/labkit-{bad}.tar.gz", "LAB_PATIENCE_S": "20"}
-    told = lab.run("sh", SCRIPT, check=False, **brought)
-    assert f"{place}/{bad} is not ready" in told and f"went back to {place}/{good}" in told
-    assert "a fault of this release" in told
-    assert lab.run("readlink", "/srv/labkit/current").strip() == f"{place}/{good}"
-    assert ask(lab, "/health") == {"status": "alive"}
-    assert "nothing changed" in lab.run("sh", SCRIPT, **environment)
+def test_what_is_written_undoes_all_of_it(lab: Machine) -> None:
+    written = (ROOT / "docs/deploy.md").read_text("utf-8")
+    (lines,) = [block for block in written.split("```")[1::2] if "userdel labkit" in block]
+    lab.run("sh", "-e", "-c", lines)
+    assert listening(lab) == []
+    assert lab.run("systemctl", "list-units", "--all", "labkit*", "--no-legend") == ""
+    elsewhere = ("-not", "-path", f"{CLONE}*", "-not", "-path", "/tmp/*")
+    assert lab.run("find", "/", "-xdev", "-name", "*labkit*", *elsewhere) == ""
