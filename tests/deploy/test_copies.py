@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 import signal
-import ssl
 import stat
 import subprocess
 import sys
 import threading
 import time
-import uuid
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -26,6 +23,7 @@ from labkit.parallel.service import die_with_parent, free_port
 from tests.cli.conftest import LABKIT, Shell, shell_at
 from tests.costs import give_costs
 from tests.deploy.gateway import Gateway, needs_nginx, running
+from tests.deploy.kernels import answer_of, channel
 
 pytestmark = [needs_nginx, pytest.mark.timeout(500)]  # four servers start, on a machine that may be busy
 COPIES = ("127.0.0.2", "127.0.0.3", "127.0.0.4")  # each an address of its own and one port, as containers have
@@ -216,25 +214,14 @@ def test_a_kernel_of_jupyterlab_answers_through_a_websocket(gateway: Gateway, to
     with gateway.client(token) as client:
         assert client.get("/jupyter/lab").status_code == 200
         kernel = client.post("/jupyter/api/kernels", json={"name": "python3"}).json()["id"]
-        place = f"127.0.0.1:{gateway.https}/jupyter/api/kernels/{kernel}/channels"
-        trusted = {"sslopt": {"ca_certs": str(gateway.certificate), "cert_reqs": ssl.CERT_REQUIRED}}
-        mine = {"header": [f"Authorization: Bearer {token}"], "origin": f"https://127.0.0.1:{gateway.https}"}
+        place, certificate = f"127.0.0.1:{gateway.https}", str(gateway.certificate)
+        mine = {"header": [f"Authorization: Bearer {token}"], "origin": f"https://{place}"}
         try:
-            with ExitStack() as stack:
-                socket = websocket.create_connection(f"wss://{place}", timeout=30, **mine, **trusted)
-                stack.callback(socket.close)
-                header = {"msg_id": uuid.uuid4().hex, "session": "s", "username": "", "date": "", "version": "5.3"}
-                content = {"code": "print(6 * 7)", "silent": False, "store_history": False, "allow_stdin": False}
-                socket.send(json.dumps({
-                    "channel": "shell", "header": header | {"msg_type": "execute_request"}, "parent_header": {},
-                    "metadata": {}, "content": content,
-                }))  # fmt: skip
-                while (told := json.loads(socket.recv()))["msg_type"] != "stream":
-                    pass
-                assert told["content"]["text"] == "42\n"
+            with closing(channel(f"wss://{place}", kernel, certificate, **mine)) as socket:
+                assert answer_of(socket, "print(6 * 7)") == "42\n"
             for refused in (mine | {"header": []}, mine | {"origin": "https://evil.example"}):
                 with pytest.raises(websocket.WebSocketBadStatusException, match=r"401|403"):
-                    websocket.create_connection(f"wss://{place}", timeout=30, **refused, **trusted)
+                    channel(f"wss://{place}", kernel, certificate, **refused)
         finally:
             assert client.delete(f"/jupyter/api/kernels/{kernel}").status_code == 204
 
