@@ -83,17 +83,18 @@ class Prediction:
         """
         texts, lab = _texts(self.key), current()
         lang, unit = lab.settings.lang, texts.get("unit", "")
-        shown = {"quantity": texts["quantity"][lang], "measured": f"{number(measured, lang, 2)} {unit}".strip()}
+        digits = 0 if isinstance(measured, int) and not (self.value or 0) % 1 else 2  # a count, and a count predicted
+        shown = {"quantity": texts["quantity"][lang], "measured": f"{number(measured, lang, digits)} {unit}".strip()}
         if self.value is None:
             return Verdict(self.key, NOT_ATTEMPTED, "unpredicted", t("exercise.unpredicted", lang, **shown))
         gap = (self.value - measured) / abs(measured) if measured else math.inf
         kept = {"predicted": self.value, "measured": measured, "gap": gap, "unit": unit, "run": run}
         earlier = lab.progress.list("prediction", self.key)[:1]
         lab.progress.keep(self.key, "prediction", kept)
-        shown |= {"predicted": f"{number(self.value, lang, 2)} {unit}".strip(), "gap": number(abs(100 * gap), lang, 0)}
+        shown |= {"predicted": f"{number(self.value, lang, digits)} {unit}".strip(), "gap": number(abs(100 * gap), lang, 0)}
         message = t(f"exercise.{'too_low' if gap < 0 else 'too_high' if gap else 'exact'}", lang, **shown)
         for first in earlier:  # whoever has measured predicts no more
-            pair = {name: f"{number(first[name], lang, 2)} {unit}".strip() for name in ("predicted", "measured")}
+            pair = {name: f"{number(first[name], lang, digits)} {unit}".strip() for name in ("predicted", "measured")}
             message += " " + t("exercise.first_stays", lang, **pair)
         return Verdict(self.key, RIGHT, "predicted", message)
 

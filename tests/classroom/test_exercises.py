@@ -119,6 +119,11 @@ def test_a_prediction_is_kept_with_its_gap_and_its_run(lab: Lab) -> None:
     assert (kept["predicted"], kept["measured"], kept["gap"], kept["run"]) == (3.0, 2.0, 0.5, "r1")
 
 
+def test_a_count_has_no_decimals_unless_the_prediction_has(lab: Lab) -> None:
+    assert "predicted 600 ×, measured 654 ×" in labkit.predict("1.a", 600).compare(654).message
+    assert "predicted 600.50 ×, measured 654.00 ×" in labkit.predict("1.a", 600.5).compare(654).message
+
+
 @pytest.mark.parametrize(
     ("lang", "said"), [("en", "first prediction, 3.00 × against 2.00 ×"), ("es", "predicción, 3,00 × frente a 2,00 ×")]
 )

@@ -47,7 +47,8 @@ STAND_INS = {
         COPY postgres /usr/local/bin/postgres-of-labkit
         ENTRYPOINT ["sh", "/usr/local/bin/postgres-of-labkit"]""",
     "redis:7.4.4-bookworm": """
-        RUN apt-get -qq install -y --no-install-recommends redis-server >/dev/null && install -d -o 999 -g 1000 /data""",
+        RUN apt-get -qq install -y --no-install-recommends redis-server >/dev/null \\
+            && install -d -o 999 -g 1000 /data""",
     "prom/prometheus:v2.53.4": """
         RUN apt-get -qq install -y --no-install-recommends prometheus wget >/dev/null \\
             && install -d -o 65534 -g 1000 /prometheus
