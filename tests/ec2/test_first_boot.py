@@ -16,7 +16,7 @@ from tests.ec2 import instance as aws
 from tests.ec2.machine import Machine, listening, machine
 
 ROOT = Path(__file__).resolve().parents[2]
-CLONE, RELEASES = "/root/labkit", "/srv/labkit/releases"
+CLONE, RELEASES = "/srv/clone", "/srv/labkit/releases"
 RUN = f"cd {CLONE} && sh ec2/first-boot.sh"
 UNITS = ("ray", "api", "jupyter", "gateway")
 # Without the dashboard: how it is built is tested elsewhere, and takes half a minute.
@@ -168,7 +168,7 @@ def test_a_release_that_is_not_ready_is_taken_back(lab: Machine) -> None:
     lab.run("cp", "-a", f"{RELEASES}/{good}", f"{RELEASES}/{bad}")
     move_packages(lab, good, bad)
     lab.run("sh", "-c", f"echo 'raise SystemExit(\"a fault of this release\")' >>{RELEASES}/{bad}/api/__init__.py")
-    told = first_boot(lab, check=False, LAB_ARCHIVE=f"/root/labkit-{bad}.tar.gz", LAB_PATIENCE_S="20")
+    told = first_boot(lab, check=False, LAB_ARCHIVE=f"/srv/labkit-{bad}.tar.gz", LAB_PATIENCE_S="20")
     assert f"{RELEASES}/{bad} is not ready" in told and f"went back to {RELEASES}/{good}" in told
     assert "a fault of this release" in told
     assert current(lab) == good and ask(lab, "/health") == {"status": "alive"}
