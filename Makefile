@@ -2,6 +2,7 @@
 PYTHON ?= python3
 BENCH ?= --full
 PYTEST ?=
+STACK ?= /var/tmp/labkit-stack
 LOCK ?=
 COMPILE = .venv/bin/uv pip compile --quiet --no-config --universal --python-version 3.11 --generate-hashes --no-annotate --no-header $(LOCK)
 
@@ -10,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help lab bench test check test-python test-frontend test-cluster bench-engines bench-latency bench-serving api-docs frontend format notebooks lock system-deps clean install install-dev \
+.PHONY: help lab bench test check test-python test-frontend test-cluster test-stack bench-engines bench-latency bench-serving api-docs frontend format notebooks lock system-deps clean install install-dev \
         check-format check-lint check-types check-imports check-notebooks check-project
 
 help: ## list these commands
@@ -36,6 +37,9 @@ test-python: install-dev frontend ## the tests; PYTEST="-k shard" picks some
 
 test-cluster: install-dev ## the tests over several hosts: minutes, and root for namespaces
 	@.venv/bin/python -m pytest tests/cluster $(PYTEST)
+
+test-stack: install-dev ## all containers of compose.yaml: ten minutes, root, buildah and podman
+	@.venv/bin/python -m tests.deploy.stack $(STACK)
 
 bench-engines: install-dev ## measure all engines side by side, with the hardware limit
 	@.venv/bin/python -m tests.benchmarks.engines
