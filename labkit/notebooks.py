@@ -213,8 +213,7 @@ def read_suite(path: Path) -> dict[str, dict[str, Any]]:
 
 def all_notebooks(lab: Lab, given: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return a suite of the whole course; each notebook takes of the parameters those that it has."""
-    sources = notebooks(lab.settings.lang)
-    known = {name: parameters_of(source) for name, source in sources.items()}
+    known = {name: parameters_of(source) for name, source in notebooks(lab.settings.lang).items()}
     if idle := set(given) - {name for parameters in known.values() for name in parameters}:
         raise InvalidArgument(f"No notebook has a parameter {', '.join(sorted(idle))}.")
     return {name: {key: given[key] for key in given if key in parameters} for name, parameters in known.items()}

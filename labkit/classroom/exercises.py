@@ -83,7 +83,7 @@ class Prediction:
         """
         texts, lab = _texts(self.key), current()
         lang, unit = lab.settings.lang, texts.get("unit", "")
-        digits = 0 if isinstance(measured, int) and not (self.value or 0) % 1 else 2  # a count, and a count predicted
+        digits = _digits(self.value or 0.0, measured)
         shown = {"quantity": texts["quantity"][lang], "measured": f"{number(measured, lang, digits)} {unit}".strip()}
         if self.value is None:
             return Verdict(self.key, NOT_ATTEMPTED, "unpredicted", t("exercise.unpredicted", lang, **shown))
@@ -253,10 +253,10 @@ def format_progress(standings: Sequence[Standing], lang: str) -> list[list[str]]
             [
                 row.exercise,
                 row.title,
-                f"{_SIGNS[row.state]} {t(f'progress.{row.state}', lang)}",
+                f"{_SIGNS[row.state]} {t(f'progress.{row.state}', lang)}".replace(" ", "\xa0"),
                 str(row.n_hints or ""),
                 *(
-                    "" if value is None else f"{number(value, lang)} {row.unit}"
+                    "" if value is None else f"{number(value, lang, _digits(value, row.measured))} {row.unit}"
                     for value in (row.predicted, row.measured)
                 ),
                 "" if row.gap is None else percent(row.gap, lang),
@@ -264,6 +264,11 @@ def format_progress(standings: Sequence[Standing], lang: str) -> list[list[str]]
             for row in standings
         ),
     ]
+
+
+def _digits(value: float, measured: float | None) -> int:
+    """Return how many decimals a number has beside one that was measured: none if both are counts."""
+    return 0 if isinstance(measured, int) and not value % 1 else 2
 
 
 def _texts(key: str) -> Mapping[str, Any]:

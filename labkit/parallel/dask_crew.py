@@ -61,8 +61,7 @@ class DaskCrew(Crew):
         return getattr(self._cluster.workers[worker], "worker_address", None)
 
     def _begin(self, *addresses: str) -> None:
-        given = (self.actor, self._arguments, self._shared)
-        self._client.run(begin_worker, *given, workers=list(addresses))
+        self._client.run(begin_worker, self.actor, self._arguments, self._shared, workers=list(addresses))
 
     def ready(self) -> None:
         check_begun(self._client.run(worker_fault).values())

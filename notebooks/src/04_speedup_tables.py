@@ -135,7 +135,8 @@ record = lab.measure(
     run_id=run_id,
 )
 results = record["results"]
-print(t("notebook.run", lang, run=record["id"], digest=results["digest"], host=record["fingerprints"][0]["digest"]))
+here = record["fingerprints"][0]["digest"]
+display(Markdown(t("notebook.run", lang, run=record["id"], digest=results["digest"], host=here)))
 
 # %% [markdown] lang="en"
 # ## 3 The table
@@ -193,7 +194,7 @@ from labkit.classroom.text import explain
 from labkit.scaling.benchmark import diagnoses_of
 
 for found in diagnoses_of(results, engine):
-    print(explain(found, lang))
+    display(Markdown(explain(found, lang)))
 
 # %%
 guess.compare(max(rows, key=lambda row: row.n_workers).speedup, run=record["id"])
@@ -216,11 +217,11 @@ for other in references:
     there, its = other["fingerprints"][0], other["results"]
     about = {"host": there["digest"], "cpu": there["cpu_model"], "cpus": there["usable_cpus"]}
     about |= {"cores": there["physical_cores"], "rows": number(its["n_rows"], lang, 0), "digest": its["digest"]}
-    print(t("notebook.reference", lang, run=other["id"], rounds=other["parameters"]["rounds"], **about))
+    display(Markdown(t("notebook.reference", lang, run=other["id"], rounds=other["parameters"]["rounds"], **about)))
     for its_engine in its["tables"]:
         display(Markdown(labkit.table_markdown(labkit.rows_of(its, its_engine), lang)))
 if all(other["fingerprints"][0]["physical_cores"] < 16 for other in references):
-    print(t("notebook.no_reference", lang, n=16))
+    display(Markdown(t("notebook.no_reference", lang, n=16)))
 
 # %% [markdown] lang="en"
 # ### Exercise 4.1: the median of what?

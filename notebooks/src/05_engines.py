@@ -310,8 +310,8 @@ for place, kind in enumerate(kinds):
 axes.axhline(1, color="#767676", lw=1, ls=":")
 axes.set_xticks(np.arange(len(engines)) + 0.2, engines)
 axes.set_ylabel(t("plot.speedup", lang))
-axes.yaxis.set_major_formatter(lambda value, _: number(value, lang, 1))
-axes.legend(frameon=False)
+axes.yaxis.set_major_formatter(lambda value, _: number(value, lang))
+axes.legend(frameon=False, ncols=2, loc="lower left", bbox_to_anchor=(0, 1))
 pyplot.show()
 
 # %% [markdown] lang="en"
@@ -457,7 +457,8 @@ from labkit.classroom.plots import format_table
 
 record = lab.measure(dataset, engines=tuple(engines), workers=(n_workers,), rounds=rounds, recipes=recipes)
 results = record["results"]
-print(t("notebook.run", lang, run=record["id"], digest=results["digest"], host=record["fingerprints"][0]["digest"]))
+here = record["fingerprints"][0]["digest"]
+display(Markdown(t("notebook.run", lang, run=record["id"], digest=results["digest"], host=here)))
 tables = {name: format_table(labkit.rows_of(results, name), lang) for name in engines}
 show(["", *tables["ray"][0][2:]], [[name, *cells[2:]] for name, (_, cells) in tables.items()])
 

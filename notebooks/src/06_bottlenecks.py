@@ -125,7 +125,7 @@ for event in together[sizes[0]]:
     times = (event.finished_s - event.started_s, event.usage.cpu_s, event.usage.queued_s)
     table.append([event.worker, event.task, *(number(seconds, lang, 3) for seconds in times)])
 display(Markdown(markdown(table, "rlrrr")))
-print(explain(found[sizes[0]], lang))
+display(Markdown(explain(found[sizes[0]], lang)))
 
 # %% [markdown] lang="en"
 # Such a sentence names the bottleneck first. After it there may stand **marks**. *Other load* and *CPU steal* say that
@@ -278,8 +278,8 @@ guess.compare(worst.figures["slowdown"])
 # %%
 cases["bottleneck.memory", ""] = worst
 cases["bottleneck.memory", "relieved"] = walks[walks_mb[0]]
-print(explain(worst, lang))
-print(explain(walks[walks_mb[0]], lang))
+display(Markdown(explain(worst, lang)))
+display(Markdown(explain(walks[walks_mb[0]], lang)))
 
 # %% [markdown] lang="en"
 # CPU time alone grows with the working set: look-ups leave one cache after the other. The last column is above 1 where
@@ -320,7 +320,7 @@ with late_store(Path(dataset.train[0].url).parent, latency_s) as address:
         for n_workers, kind in ((2, ""), (8, "relieved")):
             _, cases["bottleneck.io", kind] = run(work.tasks, crew, n_workers)
             makespans_s[n_workers] = cases["bottleneck.io", kind].figures["makespan_s"]
-            print(explain(cases["bottleneck.io", kind], lang))
+            display(Markdown(explain(cases["bottleneck.io", kind], lang)))
 table = [[t("table.workers", lang), t("threads.lasted", lang)]]
 table += [[n_workers, number(seconds, lang, 1)] for n_workers, seconds in makespans_s.items()]
 display(Markdown(markdown(table, "rr")))
@@ -397,7 +397,7 @@ with labkit.engine("ray")(Resampler, (), {"table": blocks[str(sizes[-1])].X}, 2)
         travelled_s = sum(event.received_s - event.finished_s for event in events) / len(events)
         megabytes = sum(event.bytes_out for event in events) / 1e6
         table.append([f"`{method}`", number(megabytes, lang, 3), number(1e3 * travelled_s, lang, 1)])
-        print(explain(cases["bottleneck.transfer", kind], lang))
+        display(Markdown(explain(cases["bottleneck.transfer", kind], lang)))
 display(Markdown(markdown(table, "lrr")))
 
 # %% [markdown] lang="en"
@@ -464,7 +464,7 @@ with labkit.engine("ray")(Booster, (), {"rows": blocks[str(sizes[0])]}, 2) as cr
         events, found_threads = run(tasks, crew)
         cases["mark.over-subscribed", kind] = found_threads
         table.append([n_threads, number(found_threads.figures["makespan_s"], lang), number(cpu_s(events), lang)])
-        print(explain(found_threads, lang))
+        display(Markdown(explain(found_threads, lang)))
 display(Markdown(markdown(table, "rrr")))
 
 # %% [markdown] lang="en"

@@ -331,7 +331,7 @@ many = predict("10.b", expected_speedup)
 # %%
 record = lab.measure(dataset, workers=workers, rounds=rounds, recipes=recipes)
 results, here = record["results"], record["fingerprints"][0]
-print(t("notebook.run", lang, run=record["id"], digest=results["digest"], host=here["digest"]))
+display(Markdown(t("notebook.run", lang, run=record["id"], digest=results["digest"], host=here["digest"])))
 measured = labkit.rows_of(results, "ray")
 display(Markdown(labkit.table_markdown(measured, lang)))
 
@@ -473,11 +473,11 @@ for other in references:
     there, its = other["fingerprints"][0], other["results"]
     about = {"host": there["digest"], "cpu": there["cpu_model"], "cpus": there["usable_cpus"]}
     about |= {"cores": there["physical_cores"], "rows": number(its["n_rows"], lang, 0), "digest": its["digest"]}
-    print(t("notebook.reference", lang, run=other["id"], rounds=other["parameters"]["rounds"], **about))
+    display(Markdown(t("notebook.reference", lang, run=other["id"], rounds=other["parameters"]["rounds"], **about)))
     for its_engine in its["tables"]:
         display(Markdown(labkit.table_markdown(labkit.rows_of(its, its_engine), lang)))
 if all(other["fingerprints"][0]["physical_cores"] < 16 for other in references):
-    print(t("notebook.no_reference", lang, n=16))
+    display(Markdown(t("notebook.no_reference", lang, n=16)))
 
 # %% [markdown] lang="en"
 # ## 5 What does it cost?

@@ -121,6 +121,8 @@ def test_a_prediction_is_kept_with_its_gap_and_its_run(lab: Lab) -> None:
 
 def test_a_count_has_no_decimals_unless_the_prediction_has(lab: Lab) -> None:
     assert "predicted 600 ×, measured 654 ×" in labkit.predict("1.a", 600).compare(654).message
+    shown = next(row for row in format_progress(progress_of(lab), "en") if row[0] == "1.a")
+    assert [cell.strip() for cell in shown[4:6]] == ["600 ×", "654 ×"]
     assert "predicted 600.50 ×, measured 654.00 ×" in labkit.predict("1.a", 600.5).compare(654).message
 
 
@@ -205,4 +207,4 @@ def test_progress_is_written_in_the_reader_s_language(lab: Lab) -> None:
     labkit.predict("1.a", 1.0).compare(2.0)
     for lang, state, gap in (("en", "✔ predicted", "-50%"), ("es", "✔ predicho", "-50\N{NO-BREAK SPACE}%")):
         (row,) = [row for row in format_progress(progress_of(lab), lang) if row[0] == "1.a"]
-        assert row[2] == state and row[-1] == gap
+        assert row[2] == state.replace(" ", "\N{NO-BREAK SPACE}") and row[-1] == gap
