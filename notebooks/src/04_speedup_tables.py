@@ -320,21 +320,20 @@ speedup_explorer(rows)
 for row in rows:
     if row.n_workers > 1:
         fraction = labkit.serial_fraction(row.sequential_s, row.parallel_s, row.n_workers)
-        print(t("notebook.karp_flatt", lang, n=row.n_workers, fraction=number(fraction, lang, 3)))
+        display(Markdown(t("notebook.karp_flatt", lang, n=row.n_workers, fraction=number(fraction, lang, 3))))
 for law in laws:
     if hasattr(law, "parameters"):
         found = ", ".join(
             f"{name} = {number(value, lang, 3)} ± {number(law.std_errors[name], lang, 3)}"
             for name, value in law.parameters.items()
         )
-        print(f"{t(f'law.{law.law}', lang)}: {found}")
+        display(Markdown(f"{t(f'law.{law.law}', lang)}: {found}"))
         for name in ("knee", "saturation"):  # None where a law would speak beyond what was measured
             if n := getattr(law, name)(machine["usable_cpus"]):
-                print(t(f"notebook.{name}", lang, n=n))
+                display(Markdown(t(f"notebook.{name}", lang, n=n).strip()))
     else:
-        print(
-            t("notebook.unfitted", lang, law=t(f"law.{law.law}", lang), needed=law.n_cores_needed, found=law.n_eligible)
-        )
+        lacking = {"law": t(f"law.{law.law}", lang), "needed": law.n_cores_needed, "found": law.n_eligible}
+        display(Markdown(t("notebook.unfitted", lang, **lacking)))
 
 # %% [markdown] lang="en"
 # ### Exercise 4.3: a fair comparison
