@@ -155,4 +155,4 @@ def test_progress_in_the_course_is_told_to_people_and_programs(labkit: Shell) ->
     assert (told["1.a"]["state"], told["1.a"]["gap"]) == ("predicted", 0.5)
     assert told["1.2"]["state"] == "not_attempted"
     said = labkit.run("progress", LABKIT_LANG="es")
-    assert "✔ correcto" in said and "3,00 ×" in said and "50\N{NO-BREAK SPACE}%" in said
+    assert "✔\N{NO-BREAK SPACE}correcto" in said and "3,00 ×" in said and "50\N{NO-BREAK SPACE}%" in said
