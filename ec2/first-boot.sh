@@ -14,6 +14,8 @@ export DEBIAN_FRONTEND=noninteractive
 
 source=$(cd "$(dirname "$0")/.." && pwd)
 settings=/etc/labkit srv=/srv/labkit state=/var/lib/labkit units=/etc/systemd/system
+# What is fetched is kept, for the next release, and goes with the rest.
+export UV_CACHE_DIR=$srv/cache/uv PIP_CACHE_DIR=$srv/cache/pip npm_config_cache=$srv/cache/npm
 dry= n_changed=0
 [ "${1:-}" != --dry-run ] || dry=yes
 [ ! -r $settings/lab.env ] || [ "${LAB_ROLE:-}" = here ] || . $settings/lab.env
