@@ -10,7 +10,7 @@ COPY frontend .
 RUN npm run --silent build -- --logLevel warn
 
 FROM ${NGINX}
-RUN install --directory --owner 101 --group 1000 --mode 0750 /certificate /run/labkit
+RUN install --directory --owner 101 --group 1000 --mode 0750 /certificate
 COPY deploy/nginx /etc/labkit
 COPY --from=build /frontend/dist /usr/share/labkit
 USER 101:1000

@@ -82,6 +82,15 @@ cgroup_manager="cgroupfs"
 events_logger="file"
 """
 
+# podman-compose waits by itself for what a service depends on; podman would look for containers made anew since.
+_PODMAN = """#!/bin/sh
+for each; do
+    shift
+    case $each in --requires=*) ;; *) set -- "$@" "$each" ;; esac
+done
+exec /usr/bin/podman {flags} "$@"
+"""
+
 
 class Store:
     """Where images and containers lie."""
@@ -94,7 +103,7 @@ class Store:
         (folder / "containers.conf").write_text(_CONTAINERS.format(folder=folder))
         (folder / "pip.conf").write_text(f"[global]\ncert = {THERE}\n")
         podman = bin_ / "podman"  # podman-compose calls it by this name
-        podman.write_text(f'#!/bin/sh\nexec /usr/bin/podman {" ".join(self.flags)} "$@"\n')
+        podman.write_text(_PODMAN.format(flags=" ".join(self.flags)))
         podman.chmod(0o755)
         self.environment = os.environ | {
             "PATH": f"{bin_}:{folder}/venv/bin:{os.environ['PATH']}", "CONTAINERS_CONF": f"{folder}/containers.conf",
