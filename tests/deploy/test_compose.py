@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import stat
@@ -168,3 +169,13 @@ def test_the_scripts_are_good_for_the_shell(script: str) -> None:
     path = ROOT / "deploy" / script
     assert path.stat().st_mode & 0o111
     subprocess.run(["sh", "-n", path], check=True)
+
+
+def test_the_gateway_looks_for_its_keys_where_the_setup_puts_them(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "LABKIT_KEYS": str(tmp_path)}
+    subprocess.run([ROOT / "deploy/run", "setup"], env=environment, check=True)
+    found = re.search(
+        r"^keys=\$\{GATEWAY_KEYS:-/keys/(.+?)\}", (ROOT / "deploy/nginx/gateway").read_text(), re.MULTILINE
+    )
+    assert found is not None
+    assert {"ray", "jupyter"} <= {path.name for path in (tmp_path / found.group(1)).iterdir()}
