@@ -233,6 +233,7 @@ def exercise(store: Store) -> dict[str, Any]:
         )  # fmt: skip
         tell("training")
         with stack.client() as client:
+            wait_for(lambda: all(part["ready"] for part in client.get("/health/ready").json()["parts"][:2]))
             asked = client.post("/train", json={"days": 10, "recipes": ["hgb-small", "logistic-numeric"]}).json()
             wait_for(lambda: client.get(f"/train/{asked['id']}").json()["status"] in ("finished", "failed"), 300)
             assert client.get(f"/train/{asked['id']}").json()["status"] == "finished"
