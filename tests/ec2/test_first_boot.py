@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLONE, RELEASES = "/srv/clone", "/srv/labkit/releases"
 RUN = f"cd {CLONE} && sh ec2/first-boot.sh"
 UNITS = ("ray", "api", "jupyter", "gateway")
+pytestmark = pytest.mark.timeout(900)  # the first test waits for all packages, on a machine that may be busy
 # Without the dashboard: how it is built is tested elsewhere, and takes half a minute.
 WISHES = {"LABKIT_LANG": "es", "LAB_NO_DASHBOARD": "yes"}
 
