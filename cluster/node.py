@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import platform
 import socket
 import time
@@ -208,16 +209,14 @@ def own_address(towards: str = "192.0.2.1") -> str:
 
 def end_leftovers(folder: LabFolder) -> None:
     """End what a killed node has left: its agents, say, hold their ports for up to a minute after it."""
-    session = f"{session_folder(folder)}/session_"
-    _kill(lambda process: any(session in each for each in process.cmdline()))
-    _kill(lambda process: process.name().startswith("ray::") and getattr(process.parent(), "name", str)() != "raylet")
-
-
-def _kill(chosen: Callable[[psutil.Process], bool]) -> None:
-    found = []
+    session, found = f"{session_folder(folder)}/session_", []
     for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            if chosen(process):
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.name().startswith("ray::"):  # they hide what they were started with; their log may be gone
+                said = [os.readlink(opened) for opened in Path(f"/proc/{process.pid}/fd").iterdir()]
+            else:
+                said = [word for word in process.cmdline() if word.startswith("--")]
+            if any(session in each for each in said):
                 process.kill()
                 found.append(process)
     psutil.wait_procs(found, timeout=_PATIENCE_S)

@@ -309,7 +309,7 @@ switch_over() {
     fi
     services="labkit-ray"
     [ "$role" = worker ] || services="labkit-ray labkit-api labkit-jupyter labkit-gateway"
-    for service in $services; do
+    for service in $(! command -v systemctl >/dev/null || echo $services); do
         systemctl is-enabled --quiet $service 2>/dev/null || { changes "$service starts with the machine" && systemctl enable --quiet $service; }
     done
     [ -z "$dry" ] && running || return 0

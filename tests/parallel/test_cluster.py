@@ -100,10 +100,11 @@ def test_what_a_killed_head_has_left_is_ended_and_who_reads_its_log_is_not(lab_f
     first = psutil.Process(start_head(lab_folder, port=0, n_cpus=1, with_parent=True).pid)
     everyone = first.children(recursive=True)
     log = next(head.session_folder(lab_folder).glob("session_latest/logs/gcs*.out"))
-    with log.open() as opened, subprocess.Popen(["sleep", "99"], stdin=opened) as reader:
+    with subprocess.Popen(["tail", "-f", log], stdout=subprocess.DEVNULL) as reader:
         try:
             for process in (first, *(each for each in everyone if each.name() in ("raylet", "gcs_server"))):
                 process.kill()
+            shutil.rmtree(head.session_folder(lab_folder), ignore_errors=True)  # as `labkit cluster stop` does
             end_leftovers(lab_folder)
             assert not [each for each in everyone if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
             assert reader.poll() is None
